@@ -1,0 +1,43 @@
+"""Errors of the album. Each carries, in its message, the id or path it is about and what to do next."""
+
+from __future__ import annotations
+
+
+class AlbumError(Exception):
+    """Anything the album refuses or cannot do; the message is meant for a person."""
+
+
+class MediaError(AlbumError):
+    """A photo or video cannot be read."""
+
+
+class UnsupportedMedia(MediaError):
+    """The content is of a type that the album does not take."""
+
+
+class WeightsError(AlbumError):
+    """Weights are missing, incomplete or not the expected ones. Items stay pending."""
+
+
+class WeightsMissing(WeightsError):
+    """Weights are not installed."""
+
+
+class WeightsCorrupt(WeightsError):
+    """A file of the weights differs from its recorded size or SHA-256."""
+
+
+class NotEnoughMemory(AlbumError):
+    """The wanted weights do not fit into this machine's memory."""
+
+
+class InferenceError(AlbumError):
+    """A network failed on a given input."""
+
+
+class InferenceOutOfMemory(InferenceError):
+    """A network ran out of memory; a smaller micro-batch may fit."""
+
+
+class InferenceCancelled(InferenceError):
+    """Inference was ended from outside because it took too long."""

@@ -1,0 +1,180 @@
+"""All settings. Every variable read here stands, with its default, in ``.env.example``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from photo_album.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(Path(os.environ.get("PHOTO_ALBUM_ENV_FILE", BASE_DIR / ".env")))
+env.known.add("PHOTO_ALBUM_ENV_FILE")
+
+# Paths
+VAR_DIR = env.path("PHOTO_ALBUM_VAR_DIR", BASE_DIR / "var")
+MEDIA_ROOT = env.path("MEDIA_ROOT", VAR_DIR / "media")
+MODELS_CACHE_DIR = env.path("MODELS_CACHE_DIR", BASE_DIR / "models_cache")
+STATIC_ROOT = env.path("STATIC_ROOT", VAR_DIR / "static")
+VAR_DIR.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+
+def _kept_secret(path: Path) -> str:
+    """The generated key of this installation: made once, readable by its owner only."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key := secrets.token_urlsafe(50))
+    return key
+
+
+# Security
+DEBUG = env.boolean("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY", "") or _kept_secret(VAR_DIR / "secret_key")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+BEHIND_TLS = env.boolean("BEHIND_TLS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Apps
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "album",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "photo_album.urls"
+WSGI_APPLICATION = "photo_album.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "album:timeline"
+LOGOUT_REDIRECT_URL = "login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Database
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'photo_album.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # FULL: with NORMAL a power cut lost every commit since the last checkpoint. IMMEDIATE: two writers that
+    # both begin as readers lock each other out. See docs/decisions/0003-sqlite.md.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# Storage
+MEDIA_URL = "media/"
+STATIC_URL = "static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 4096, 1, 1_000_000) * 1_000_000
+
+# Language and time
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_I18N = USE_TZ = True
+
+# Celery. Acknowledged early on purpose: with late acknowledgement a worker dies when Redis goes away, and the
+# lease in the row already gives back what a dead worker held:
+# see docs/decisions/0004-celery-is-a-doorbell.md.
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "redis://localhost:6379/0")
+CELERY_RESULT_BACKEND = env.text("CELERY_RESULT_BACKEND", "redis://localhost:6379/0")
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"socket_timeout": 10, "socket_connect_timeout": 5}
+if CELERY_BROKER_URL.startswith("filesystem:"):
+    # One folder for both directions, as kombu asks of processes on one machine.
+    _queue_dir = VAR_DIR / "queue"
+    for _name in ("messages", "control"):
+        (_queue_dir / _name).mkdir(mode=0o750, parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue_dir / "messages"),
+        "data_folder_out": str(_queue_dir / "messages"),
+        "control_folder": str(_queue_dir / "control"),
+    }
+CELERY_RESULT_EXPIRES = 86_400
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_SOFT_TIME_LIMIT = 300
+CELERY_TASK_TIME_LIMIT = 360
+CELERY_TASK_DEFAULT_QUEUE = "media"
+CELERY_TASK_ROUTES = {
+    "album.tasks.process_*": {"queue": "ai"},
+    "album.tasks.start_missed_nights": {"queue": "media"},
+}
+CELERY_WORKER_CONCURRENCY = env.optional_integer("CELERY_WORKER_CONCURRENCY", 1, 64) or 1
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+
+# AI processing. The first start copies the AI_* values into the settings row; after that /ai-settings/ rules.
+AI_PROCESSING_ENABLED = env.boolean("AI_PROCESSING_ENABLED", True)
+AI_AUTO_PROCESS_ON_UPLOAD = env.boolean("AI_AUTO_PROCESS_ON_UPLOAD", False)
+AI_SCHEDULED_PROCESSING = env.boolean("AI_SCHEDULED_PROCESSING", True)
+AI_BATCH_SIZE = env.optional_integer("AI_BATCH_SIZE", 20, 10_000)
+AI_PROCESSING_TIMEOUT = env.optional_integer("AI_PROCESSING_TIMEOUT", 5, 86_400)
+AI_SCHEDULE_HOUR = env.integer("AI_SCHEDULE_HOUR", 2, 0, 23)
+AI_SCHEDULE_MINUTE = env.integer("AI_SCHEDULE_MINUTE", 0, 0, 59)
+AI_PROFILE = env.choice("AI_PROFILE", "auto", ("auto", "minimal", "raspberry-pi", "mid-range", "high-end", "gpu"))
+AI_LEASE_SECONDS = env.integer("AI_LEASE_SECONDS", 600, 5, 86_400)
+AI_MAX_ATTEMPTS = env.integer("AI_MAX_ATTEMPTS", 3, 1, 20)
+
+# Logging: one line per event on stderr, which journald keeps.
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "[%(levelname)s] %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"album": {"level": LOG_LEVEL}, "celery": {"level": LOG_LEVEL}},
+}
+
+env.refuse_unknown()
