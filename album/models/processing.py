@@ -108,7 +108,9 @@ class BatchRun(models.Model):
         MINUTES = "minutes", "Time budget used up"
         WINDOW = "window", "End of the window reached"
         REQUESTED = "requested", "Stopped on request"
+        TERMINATED = "terminated", "Asked by the system to end"
         KILLED = "killed", "The process ended without a word"
+        STORAGE = "storage", "The media storage is missing"
         WEIGHTS = "weights", "The weights cannot be used"
         MEMORY = "memory", "Not enough memory"
 
@@ -119,10 +121,14 @@ class BatchRun(models.Model):
     )
     album = models.ForeignKey("album.Album", models.SET_NULL, null=True, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    item_limit = models.PositiveIntegerField(null=True, blank=True)
+    item = models.ForeignKey(
+        "album.MediaItem", models.CASCADE, null=True, blank=True, help_text="Set when the run is for one item"
+    )
+    item_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit")
+    is_forced = models.BooleanField(default=False, help_text="Do finished items again as well")
 
     state = models.CharField(max_length=11, choices=State, default=State.QUEUED)
-    stop_reason = models.CharField(max_length=9, choices=StopReason, blank=True)
+    stop_reason = models.CharField(max_length=10, choices=StopReason, blank=True)
     message = models.TextField(blank=True, help_text="What happened, in words, and what to do next")
     is_stop_requested = models.BooleanField(default=False)
     restarts = models.PositiveSmallIntegerField(default=0)

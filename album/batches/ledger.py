@@ -1,0 +1,190 @@
+"""The queue in rows: opening stage rows, claiming them under a lease, giving them back.
+
+The rule of exclusion: a run may touch an item only while the item's stage row is ``processing``, carries that
+run's id, and its lease lives. At most one stage row of an item is ``processing`` at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from album.batches.options import BatchOptions, Redo
+from album.models import BatchRun, MediaItem, Stage, StageResult, Status
+
+INSERT_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One leased item in one stage."""
+
+    result_id: int
+    item: MediaItem
+    attempts: int
+
+
+def items_in_scope(options: BatchOptions) -> QuerySet[MediaItem]:
+    """All items that the options name, whatever their status."""
+    items = MediaItem.objects.filter(kind=options.kind)
+    if options.album_id is not None:
+        items = items.filter(albums=options.album_id)
+    if options.item_ids:
+        items = items.filter(pk__in=options.item_ids)
+    return items
+
+
+def open_ledger(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None:
+    """Brings the ledger up to date before a run: every item in scope that waits has a row per wanted stage.
+
+    Args:
+        wanted: per stage, the weights id and revision that the run will use.
+
+    Also mends what people may have done to ``processing_status`` by hand: setting it back to ``pending`` means
+    "do this again".
+    """
+    if options.redo is not Redo.NOTHING:
+        _reopen(options, wanted)
+    waiting = items_in_scope(options).filter(processing_status__in=(Status.PENDING, Status.FAILED))
+    for stage in wanted:
+        rows = StageResult.objects.filter(item=OuterRef("pk"), stage=stage)
+        missing = waiting.filter(~Exists(rows)).values_list("pk", flat=True)
+        for chunk in _chunks(list(missing)):
+            StageResult.objects.bulk_create(
+                [StageResult(item_id=pk, stage=stage) for pk in chunk], ignore_conflicts=True
+            )
+    pending = waiting.filter(processing_status=Status.PENDING).values("pk")
+    reset = {"state": Status.PENDING, "attempts": 0, "error": ""}
+    StageResult.objects.filter(item__in=pending, state=Status.FAILED).update(**reset)
+    unfinished = StageResult.objects.filter(item=OuterRef("item"), state__in=(Status.PENDING, Status.PROCESSING))
+    StageResult.objects.filter(item__in=pending, state=Status.COMPLETED, stage__in=wanted).filter(
+        ~Exists(unfinished)
+    ).update(**reset)
+
+
+def _reopen(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None:
+    """Sets finished items of the scope back to pending: all of them, or those with results of other weights."""
+    items = items_in_scope(options).exclude(processing_status=Status.PROCESSING)
+    stages = list(wanted)
+    outdated = items
+    if options.redo is Redo.OUTDATED:
+        is_outdated: Q = Q(pk__in=[])
+        for stage, (weights, revision) in wanted.items():
+            current = StageResult.objects.filter(
+                item=OuterRef("pk"), stage=stage, state=Status.COMPLETED, weights=weights, revision=revision
+            )
+            is_outdated |= Q(~Exists(current))
+        outdated = items.filter(is_outdated)
+    ids = list(outdated.order_by("-pk").values_list("pk", flat=True)[: options.limit])
+    for chunk in _chunks(ids):
+        with transaction.atomic():
+            rows = StageResult.objects.filter(item__in=chunk, stage__in=stages).exclude(state=Status.PROCESSING)
+            if options.redo is Redo.OUTDATED:
+                for stage, (weights, revision) in wanted.items():
+                    rows = rows.exclude(stage=stage, state=Status.COMPLETED, weights=weights, revision=revision)
+            rows.update(state=Status.PENDING, attempts=0, error="")
+            MediaItem.objects.filter(pk__in=chunk).update(processing_status=Status.PENDING)
+
+
+def claimable(options: BatchOptions, stage: Stage, run: BatchRun | None = None) -> QuerySet[StageResult]:
+    """Rows of the stage that the run may take: waiting, abandoned, or failed with attempts left."""
+    abandoned = Q(state=Status.PROCESSING, lease_expires_at__lt=timezone.now())
+    retry = Q(state=Status.FAILED, attempts__lt=settings.AI_MAX_ATTEMPTS)
+    if run is not None:
+        retry &= ~Q(run=run)
+    waiting = Q(state=Status.PENDING) & ~Q(item__processing_status=Status.PROCESSING)
+    return StageResult.objects.filter(waiting | abandoned | retry, stage=stage, item__in=items_in_scope(options))
+
+
+class Claimer:
+    """Takes rows of one stage for one run, small chunks at a time, newest items first.
+
+    ``touched`` holds the items of the run so far: with an item limit a later stage finishes those before it
+    takes others, so that a limit of 50 leaves 50 finished items and not 50 halves.
+    """
+
+    def __init__(self, run: BatchRun, options: BatchOptions, stage: Stage, touched: set[int]) -> None:
+        self.run, self.options, self.stage, self.touched = run, options, stage, touched
+        self.lease_s = float(settings.AI_LEASE_SECONDS)
+        self._own = sorted(touched, reverse=True)
+
+    def claim(self, count: int) -> list[Claim]:
+        """Up to ``count`` leased items; an empty list when nothing is left for this run."""
+        while self._own:
+            chunk, self._own = self._own[:count], self._own[count:]
+            if claims := self._take(self._fresh().filter(item__in=chunk), count):
+                return claims
+        room = count if self.options.limit is None else min(count, self.options.limit - len(self.touched))
+        if room <= 0:
+            return []
+        # An abandoned item may have killed its run: it is taken alone, so that it can only take itself along.
+        return self._take(self._fresh(), room) or self._take(self._abandoned(), 1) or self._take(self._retry(), 1)
+
+    def _rows(self) -> QuerySet[StageResult]:
+        rows = StageResult.objects.filter(stage=self.stage, item__kind=self.options.kind)
+        if self.options.album_id is not None:
+            rows = rows.filter(item__albums=self.options.album_id)
+        if self.options.item_ids:
+            rows = rows.filter(item__in=self.options.item_ids)
+        return rows.order_by("-item_id")
+
+    def _fresh(self) -> QuerySet[StageResult]:
+        return self._rows().filter(state=Status.PENDING).exclude(item__processing_status=Status.PROCESSING)
+
+    def _abandoned(self) -> QuerySet[StageResult]:
+        return self._rows().filter(state=Status.PROCESSING, lease_expires_at__lt=timezone.now())
+
+    def _retry(self) -> QuerySet[StageResult]:
+        rows = self._rows().filter(state=Status.FAILED, attempts__lt=settings.AI_MAX_ATTEMPTS)
+        return rows.exclude(run=self.run).exclude(item__processing_status=Status.PROCESSING)
+
+    def _take(self, rows: QuerySet[StageResult], count: int) -> list[Claim]:
+        with transaction.atomic():
+            if connection.features.has_select_for_update_skip_locked:
+                rows = rows.select_for_update(skip_locked=True, of=("self", "item"))
+            taken = list(rows.select_related("item")[:count])
+            if not taken:
+                return []
+            StageResult.objects.filter(pk__in=[row.pk for row in taken]).update(
+                state=Status.PROCESSING,
+                run=self.run,
+                attempts=F("attempts") + 1,
+                lease_expires_at=timezone.now() + timedelta(seconds=self.lease_s),
+            )
+            MediaItem.objects.filter(pk__in=[row.item_id for row in taken]).update(
+                processing_status=Status.PROCESSING
+            )
+        self.touched.update(row.item_id for row in taken)
+        return [Claim(row.pk, row.item, row.attempts + 1) for row in taken]
+
+    def renew(self) -> None:
+        """Extends the lease of everything that the run holds."""
+        held = StageResult.objects.filter(run=self.run, state=Status.PROCESSING)
+        held.update(lease_expires_at=timezone.now() + timedelta(seconds=self.lease_s))
+
+    def release_all(self) -> None:
+        """Gives back what the run still holds in this stage; these attempts do not count."""
+        with transaction.atomic():
+            held = StageResult.objects.filter(run=self.run, stage=self.stage, state=Status.PROCESSING)
+            item_ids = list(held.values_list("item_id", flat=True))
+            if not item_ids:
+                return
+            held.update(state=Status.PENDING, attempts=F("attempts") - 1, lease_expires_at=None)
+            MediaItem.objects.filter(pk__in=item_ids).update(processing_status=Status.PENDING)
+        self.touched.difference_update(item_ids)
+
+
+def abandon(run: BatchRun) -> int:
+    """Ends the leases of a run whose process is gone, so that the next run takes its items; returns how many."""
+    held = StageResult.objects.filter(run=run, state=Status.PROCESSING)
+    return held.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def _chunks(ids: list[int]) -> Iterable[list[int]]:
+    return (ids[start : start + INSERT_CHUNK] for start in range(0, len(ids), INSERT_CHUNK))

@@ -1,0 +1,79 @@
+"""A whole run: the ledger opened, stage after stage worked through, the reason of its end stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from django.db.models import Q
+
+from album.batches.decoding import DecodeAhead, load_frames
+from album.batches.ledger import Claimer, abandon, claimable, items_in_scope, open_ledger
+from album.batches.options import BatchOptions, Budget, StopReason
+from album.batches.progress import Listener, Progress
+from album.batches.run_state import RESUMABLE, BatchTotals, State, begin_run, end_run, reap_dead_runs, totals_of
+from album.batches.stage_loop import OutOfChoices, StageLoop, StageWork
+from album.exceptions import WeightsError
+from album.models import BatchRun, Stage
+
+
+def run_batch(run: BatchRun, options: BatchOptions, works: Sequence[StageWork], listener: Listener) -> BatchTotals:
+    """Works through the stages in order and returns the totals; must be called in the main thread.
+
+    Raises:
+        WeightsError: weights are missing or wrong. All items stay pending; the run says why.
+    """
+    reap_dead_runs()
+    budget = Budget.of(options)
+    progress = Progress(run, budget, listener)
+    begin_run(run)
+    try:
+        with budget.listening():
+            reason = _run_stages(options, works, progress)
+    except WeightsError as error:
+        end_run(run, State.REFUSED, StopReason.WEIGHTS, str(error))
+        raise
+    except BaseException as error:
+        abandon(run)
+        end_run(run, State.INTERRUPTED, StopReason.KILLED, f"the run broke off: {error!r}")
+        raise
+    progress.beat(force=True)
+    end_run(run, State.INTERRUPTED if reason in RESUMABLE else State.FINISHED, reason, run.message)
+    return totals_of(run, options)
+
+
+def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Progress) -> StopReason:
+    run = progress.run
+    open_ledger(options, {work.stage: (work.weights.id, work.weights.revision) for work in works})
+    run.items_total = _waiting(options, [work.stage for work in works], run)
+    touched: set[int] = set()
+    for work in works:
+        total = claimable(options, work.stage, run).count()
+        if total == 0:
+            continue
+        claimer = Claimer(run, options, work.stage, touched)
+        try:
+            loop = StageLoop(work, options, claimer, progress)
+        except OutOfChoices as error:
+            run.message = str(error)
+            return StopReason.MEMORY
+        bounded = total if options.limit is None else min(total, options.limit)
+        progress.stage_started(work.stage, bounded, loop.analyzer.weights.id)
+        load = partial(load_frames, min_side_px=work.min_side_px, video_frames=options.video_frames)
+        try:
+            reason = loop.run(DecodeAhead(load, work.decode_threads), budget=progress.budget)
+        finally:
+            loop.close()
+        if reason is not None:
+            return reason
+    is_limited = options.limit is not None and len(touched) >= options.limit
+    return StopReason.LIMIT if is_limited else StopReason.DONE
+
+
+def _waiting(options: BatchOptions, stages: Sequence[Stage], run: BatchRun) -> int:
+    """How many items of the scope have at least one stage to do, within the limit."""
+    waiting = Q(pk__in=[])
+    for stage in stages:
+        waiting |= Q(pk__in=claimable(options, stage, run).values("item"))
+    count = items_in_scope(options).filter(waiting).count()
+    return count if options.limit is None else min(count, options.limit)

@@ -1,0 +1,83 @@
+"""The life of a run in its row: begun, ended, or found dead. Light: the worker imports it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+from django.utils import timezone
+
+from album.batches.ledger import abandon, items_in_scope
+from album.batches.options import BatchOptions, StopReason
+from album.models import BatchRun, Status
+
+logger = logging.getLogger(__name__)
+State = BatchRun.State
+RESUMABLE = (StopReason.TERMINATED, StopReason.KILLED)
+"""Ends that nobody asked for: a night that ended so is taken up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTotals:
+    """What a run did. ``remaining`` counts the items of its scope that still wait."""
+
+    run_id: int
+    completed: int
+    failed: int
+    remaining: int
+    stop_reason: str
+    message: str
+
+
+def begin_run(run: BatchRun) -> None:
+    """Marks the run as running in this process."""
+    run.state, run.stop_reason, run.message = State.RUNNING, "", ""
+    run.host, run.pid = socket.gethostname(), os.getpid()
+    run.started_at = run.started_at or timezone.now()
+    run.heartbeat_at, run.finished_at = timezone.now(), None
+    run.save()
+
+
+def end_run(run: BatchRun, state: BatchRun.State, reason: StopReason, message: str) -> None:
+    """Stores how and why the run ended."""
+    run.state, run.stop_reason, run.message = state, reason, message
+    run.finished_at, run.current_stage = timezone.now(), ""
+    run.save(update_fields=["state", "stop_reason", "message", "finished_at", "current_stage"])
+    logger.info("batch %s ended: %s %s", run.pk, StopReason(reason).label, message)
+
+
+def totals_of(run: BatchRun, options: BatchOptions) -> BatchTotals:
+    """The totals of a run that has ended."""
+    remaining = items_in_scope(options).filter(processing_status=Status.PENDING).count()
+    return BatchTotals(run.pk, run.items_completed, run.items_failed, remaining, str(run.stop_reason), run.message)
+
+
+def reap_dead_runs(is_alive: Callable[[BatchRun], bool] | None = None) -> list[BatchRun]:
+    """Runs of this host that say ``running`` although their process is gone: marked, their leases ended.
+
+    Runs of other hosts are left to their leases, which end by themselves.
+    """
+    alive = is_alive or _is_alive
+    dead = [
+        run for run in BatchRun.objects.filter(state=State.RUNNING, host=socket.gethostname()) if not alive(run)
+    ]
+    for run in dead:
+        held = abandon(run)
+        words = f"the process {run.pid} ended without a word; {held} items went back to the queue"
+        end_run(run, State.INTERRUPTED, StopReason.KILLED, words)
+    return dead
+
+
+def _is_alive(run: BatchRun) -> bool:
+    if run.pid is None:
+        return False
+    try:
+        process = psutil.Process(run.pid)
+        started = run.heartbeat_at or run.created_at
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started.timestamp() + 1
+    except psutil.NoSuchProcess:
+        return False
