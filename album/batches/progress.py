@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Protocol
 
@@ -36,7 +37,7 @@ class Progress:
 
     def __init__(self, run: BatchRun, budget: Budget, listener: Listener) -> None:
         self.run, self.budget, self.listener = run, budget, listener
-        self._systemd = sdnotify.SystemdNotifier()
+        self._systemd = sdnotify.SystemdNotifier() if "NOTIFY_SOCKET" in os.environ else None
         self._written_at = 0.0
         self._stage_total = self._stage_done = 0
         self._stage_started_at = time.monotonic()
@@ -79,7 +80,8 @@ class Progress:
         )
         asked = BatchRun.objects.filter(pk=run.pk).values_list("is_stop_requested", flat=True).first()
         self.budget.is_stop_requested = bool(asked)
-        self._systemd.notify(f"WATCHDOG=1\nSTATUS={self.status_line()}")
+        if self._systemd is not None:
+            self._systemd.notify(f"WATCHDOG=1\nSTATUS={self.status_line()}")
 
     def status_line(self) -> str:
         """Like ``caption 17/500, 2.1 s each``."""
