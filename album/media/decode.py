@@ -83,7 +83,7 @@ def decode_photo(path: Path, *, min_side_px: int) -> Pixels:
         target = _target_size(image.size, min_side_px)
         image.draft("RGB", target)
         if math.prod(image.size) > MAX_HELD_PIXELS:
-            raise MediaError(_too_many_pixels(path, f"{math.prod(image.size):,}", MAX_HELD_PIXELS))
+            raise MediaError(_too_many_pixels(path, MAX_HELD_PIXELS))
         image.load()
         orientation = read_orientation(image)  # after load: a TIFF is turned by loading, then states nothing
         target = _target_size(image.size, min_side_px)
@@ -108,7 +108,7 @@ def open_photo(path: Path) -> Iterator[ImageFile.ImageFile]:
     except MediaError as error:
         raise error if path.name in str(error) else type(error)(f"{path.name}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaError(_too_many_pixels(path, "more than allowed", MAX_PIXELS)) from error
+        raise MediaError(_too_many_pixels(path, MAX_PIXELS)) from error
     except DECODER_ERRORS as error:
         raise MediaError(_describe_failure(path, error)) from error
 
@@ -153,8 +153,8 @@ def _stretch(values: NDArray[np.float64]) -> Pixels:
     return ((values - low) * (255.0 / max(high - low, 1e-9))).round().astype(np.uint8)
 
 
-def _too_many_pixels(path: Path, count: str, limit: int) -> str:
-    return f"{path.name} cannot be decoded: too many pixels: {count}; the limit is {limit:,}. Store a smaller copy."
+def _too_many_pixels(path: Path, limit: int) -> str:
+    return f"{path.name} cannot be decoded: too many pixels: the limit is {limit:,}. Store a smaller copy."
 
 
 def _describe_failure(path: Path, error: BaseException) -> str:
