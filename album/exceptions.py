@@ -41,3 +41,7 @@ class InferenceOutOfMemory(InferenceError):
 
 class InferenceCancelled(InferenceError):
     """Inference was ended from outside because it took too long."""
+
+
+class StorageError(AlbumError):
+    """The disk or the database is full or cannot be written. Nothing was kept of what was being stored."""

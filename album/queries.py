@@ -1,0 +1,80 @@
+"""Page-shaped reads, and the one place that knows who may see and who may change what."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from album.models import Album, ItemTag, MediaItem, Status, Tag
+
+Viewer = User | AnonymousUser
+
+
+def visible_albums(user: Viewer) -> QuerySet[Album]:
+    """Albums that ``user`` owns, administers or may look at; all of them for a site admin."""
+    return _albums(user, "owner", "admins", "viewers")
+
+
+def editable_albums(user: Viewer) -> QuerySet[Album]:
+    """Albums that ``user`` may fill and process: the own and the administered ones; all for a site admin."""
+    return _albums(user, "owner", "admins")
+
+
+def visible_to(user: Viewer) -> QuerySet[MediaItem]:
+    """Items that ``user`` owns or that lie in an album the user sees; all of them for a site admin."""
+    return _items(user, visible_albums(user))
+
+
+def editable_by(user: Viewer) -> QuerySet[MediaItem]:
+    """Items that ``user`` owns or that lie in an album the user administers; all for a site admin."""
+    return _items(user, editable_albums(user))
+
+
+def _albums(user: Viewer, *roles: str) -> QuerySet[Album]:
+    if not user.is_authenticated or not user.is_active:
+        return Album.objects.none()
+    if user.is_superuser:
+        return Album.objects.all()
+    mine = Q()
+    for role in roles:
+        # A subquery per role: joins would repeat an album for each of its people.
+        mine |= Q(pk__in=Album.objects.filter(**{role: user}).order_by().values("pk"))
+    return Album.objects.filter(mine)
+
+
+def _items(user: Viewer, albums: QuerySet[Album]) -> QuerySet[MediaItem]:
+    if not user.is_authenticated or not user.is_active:
+        return MediaItem.objects.none()
+    if user.is_superuser:
+        return MediaItem.objects.all()
+    in_albums = MediaItem.albums.through.objects.filter(album__in=albums.order_by().values("pk"))
+    return MediaItem.objects.filter(Q(owner=user) | Q(pk__in=in_albums.values("mediaitem")))
+
+
+def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
+    """``items`` newest first, by when they were taken (or came in, if unknown), with each tag name once."""
+    tags = Prefetch("tags", queryset=Tag.objects.distinct(), to_attr="distinct_tags")
+    taken = Coalesce("taken_at", "created_at").desc()
+    return items.select_related("owner").prefetch_related(tags).order_by(taken, "-pk")
+
+
+def with_details(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
+    """``items`` with owner, albums, tags with their sources, and the ledger of stages."""
+    tags = ItemTag.objects.select_related("tag").order_by("source", "-score", "tag__name")
+    return items.select_related("owner").prefetch_related(Prefetch("item_tags", queryset=tags), "stage_results")
+
+
+def status_counts(items: QuerySet[MediaItem]) -> dict[Status, int]:
+    """How many of ``items`` stand in each status, all four of them named."""
+    rows = items.order_by().values_list("processing_status").annotate(count=Count("pk"))
+    counts = {Status(status): count for status, count in rows}
+    return {status: counts.get(status, 0) for status in Status}
+
+
+def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
+    """``albums`` annotated with ``item_count`` and one ``<status>_count`` per status."""
+    per_status = {
+        f"{status.value}_count": Count("items", filter=Q(items__processing_status=status)) for status in Status
+    }
+    return albums.annotate(item_count=Count("items"), **per_status)

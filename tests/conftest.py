@@ -1,0 +1,48 @@
+"""Fixtures of all tests: the cast, throw-away folders, and a test database that threads and browsers can share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from pytest_django import Settings
+
+if TYPE_CHECKING:
+    from tests.cast import Cast
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """SQLite in a file: in memory, threads would share one connection's locks and never wait for each other."""
+    database = django_settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["TEST"] |= {"NAME": str(tmp_path_factory.mktemp("database") / "test.sqlite3")}
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, settings: Settings) -> None:
+    """No test reads or writes the folders of this installation; weights are tested where they are named."""
+    settings.VAR_DIR = tmp_path / "var"
+    settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    from tests.cast import make_cast  # here, so that tests of pure rooms do not depend on the services
+
+    return make_cast()
+
+
+@pytest.fixture
+def alice_client(cast: Cast) -> Iterator[Client]:
+    """A browser in which alice is signed in."""
+    client = Client()
+    client.force_login(cast.alice)
+    yield client
