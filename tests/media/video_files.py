@@ -16,7 +16,7 @@ _MATRICES = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 """Source: ISO 14496-12, the track header's a, b, c, d for a display turned clockwise by so many degrees."""
 
 
-def write_video(  # noqa: PLR0913 # each argument is one property of the file
+def write_video(
     path: Path,
     scenes: Sequence[str | Image.Image],
     *,
