@@ -70,12 +70,12 @@ def runs_to_take_up(now: datetime) -> list[BatchRun]:
         scheduled_for__gt=now - timedelta(days=1),
     )
     candidates = BatchRun.objects.filter(lost | broken, restarts__lt=MAX_RESTARTS)
-    return [run for run in candidates if _take_up(run)]
+    return [run for run in candidates if _take_up(run, now)]
 
 
-def _take_up(run: BatchRun) -> bool:
+def _take_up(run: BatchRun, now: datetime) -> bool:
     """True for exactly one caller: the row is the lock."""
     claimed = BatchRun.objects.filter(pk=run.pk, state=run.state, restarts=run.restarts).update(
-        state=BatchRun.State.QUEUED, restarts=run.restarts + 1, created_at=timezone.now()
+        state=BatchRun.State.QUEUED, restarts=run.restarts + 1, created_at=now
     )
     return bool(claimed)

@@ -1,0 +1,125 @@
+"""Every local date has one night, started once, whatever the clock, the host and the broker do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from album.batches import nights
+from album.batches.nights import due_moment, open_night, runs_to_take_up
+from album.models import AIProcessingSettings, BatchRun
+from album.models.media import Kind
+
+State = BatchRun.State
+
+
+@pytest.fixture
+def schedule(db) -> AIProcessingSettings:
+    row = AIProcessingSettings.load()
+    AIProcessingSettings.objects.update(schedule_changed_at=datetime(2020, 1, 1, tzinfo=UTC))
+    row.refresh_from_db()
+    return row
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "photos_due"),
+    [
+        ("UTC", "2026-11-21T02:00:00", "2026-11-21T02:00:00"),
+        ("UTC", "2026-11-21T01:59:59", "2026-11-20T02:00:00"),
+        ("Europe/Berlin", "2026-07-01T00:30:00", "2026-07-01T00:00:00"),
+        # 28 March 2027 has no 02:00 in Berlin: the clock goes from 01:59:59 to 03:00:00 (01:00 UTC).
+        ("Europe/Berlin", "2027-03-28T01:00:00", "2027-03-28T01:00:00"),
+        # 25 October 2026 has 02:00 twice in Berlin; the first, 00:00 UTC, counts.
+        ("Europe/Berlin", "2026-10-25T01:30:00", "2026-10-25T00:00:00"),
+        ("Pacific/Auckland", "2026-11-20T13:10:00", "2026-11-20T13:00:00"),
+    ],
+)
+def test_the_due_moment_is_two_in_the_local_night(schedule, settings, zone, now, photos_due) -> None:
+    settings.TIME_ZONE = zone
+    timezone.get_default_timezone.cache_clear()
+    try:
+        assert due_moment(schedule, Kind.PHOTO, at(now)) == at(photos_due)
+    finally:
+        settings.TIME_ZONE = "UTC"
+        timezone.get_default_timezone.cache_clear()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+def test_every_local_date_of_a_year_has_exactly_one_moment(schedule, settings, zone) -> None:
+    settings.TIME_ZONE = zone
+    timezone.get_default_timezone.cache_clear()
+    try:
+        start = at("2026-12-01T00:00:00")
+        quarters = [start + timedelta(minutes=15 * n) for n in range(365 * 96)]
+        for kind in Kind:
+            moments = {due_moment(schedule, kind, now) for now in quarters}
+            dates = [moment.astimezone(ZoneInfo(zone)).date() for moment in moments]
+            assert len(dates) == len(set(dates)) in (365, 366, 367)
+    finally:
+        settings.TIME_ZONE = "UTC"
+        timezone.get_default_timezone.cache_clear()
+
+
+def test_a_night_is_opened_once(schedule) -> None:
+    now = at("2026-11-21T02:00:01")
+    first = open_night(Kind.PHOTO, now)
+    assert first is not None
+    assert first.scheduled_for == at("2026-11-21T02:00:00")
+    assert open_night(Kind.PHOTO, now + timedelta(minutes=15)) is None
+    assert open_night(Kind.PHOTO, now + timedelta(days=1)) is not None
+
+
+def test_a_host_that_was_off_catches_up_the_last_night_only(schedule) -> None:
+    assert open_night(Kind.PHOTO, at("2026-11-18T02:00:01")) is not None
+    caught_up = open_night(Kind.PHOTO, at("2026-11-21T09:17:00"))
+    assert caught_up is not None
+    assert caught_up.scheduled_for == at("2026-11-21T02:00:00")
+    assert open_night(Kind.PHOTO, at("2026-11-21T09:32:00")) is None
+
+
+def test_photos_and_videos_have_nights_of_their_own(schedule) -> None:
+    now = at("2026-11-21T02:10:00")
+    assert open_night(Kind.PHOTO, now).scheduled_for == at("2026-11-21T02:00:00")
+    assert open_night(Kind.VIDEO, now).scheduled_for == at("2026-11-20T02:30:00")
+
+
+def test_switching_the_schedule_on_at_noon_starts_nothing_at_noon(schedule) -> None:
+    AIProcessingSettings.objects.update(schedule_changed_at=at("2026-11-21T12:00:00"))
+    assert open_night(Kind.PHOTO, at("2026-11-21T12:15:00")) is None
+    assert open_night(Kind.PHOTO, at("2026-11-22T02:00:00")) is not None
+
+
+@pytest.mark.parametrize("switch", ["processing_enabled", "scheduled_processing"])
+def test_nothing_is_due_when_switched_off(schedule, switch) -> None:
+    AIProcessingSettings.objects.update(**{switch: False})
+    assert open_night(Kind.PHOTO, at("2026-11-21T02:00:01")) is None
+
+
+def test_a_broken_night_is_taken_up_three_times_and_no_more(schedule) -> None:
+    run = open_night(Kind.PHOTO, timezone.now())
+    for expected in (1, 1, 1, 0):
+        BatchRun.objects.filter(pk=run.pk).update(state=State.INTERRUPTED, stop_reason=BatchRun.StopReason.KILLED)
+        assert len(runs_to_take_up(timezone.now())) == expected
+    run.refresh_from_db()
+    assert run.restarts == nights.MAX_RESTARTS
+
+
+def test_a_run_whose_message_got_lost_is_rung_again(schedule) -> None:
+    run = BatchRun.objects.create(kind=Kind.PHOTO, trigger=BatchRun.Trigger.ON_DEMAND)
+    assert runs_to_take_up(timezone.now()) == []
+    later = timezone.now() + timedelta(minutes=11)
+    assert runs_to_take_up(later) == [run]
+    assert runs_to_take_up(later) == [], "it was just rung"
+
+
+def test_a_run_that_a_person_stopped_stays_stopped(schedule) -> None:
+    run = open_night(Kind.PHOTO, timezone.now())
+    BatchRun.objects.filter(pk=run.pk).update(state=State.FINISHED, stop_reason=BatchRun.StopReason.REQUESTED)
+    assert runs_to_take_up(timezone.now()) == []
