@@ -104,7 +104,17 @@ BSD = Licence("BSD-3-Clause", "https://opensource.org/license/bsd-3-clause")
 
 _BLIP_ONNX = tuple(map(WeightsFile, ("encoder.onnx", "step.onnx", "config.json", "tokenizer.json")))
 _TORCH_CLIP = tuple(
-    map(WeightsFile, ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"))
+    map(
+        WeightsFile,
+        (
+            "model.safetensors",
+            "config.json",
+            "preprocessor_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+        ),
+    )
 )
 _CLIP_ONNX = tuple(map(WeightsFile, ("visual.onnx", "textual.onnx", "config.json", "tokenizer.json")))
 
@@ -167,6 +177,7 @@ _ENTRIES = (
             WeightsFile("visual/preprocess_cfg.json"),
             WeightsFile("textual/tokenizer.json"),
             WeightsFile("textual/tokenizer_config.json"),
+            WeightsFile("config.json"),
         ),
         "immich-app/ViT-B-32__laion2b-s34b-b79k", "19a057a0fb927cf239541300e74237cd56c7ffe2",
     ),
@@ -190,6 +201,7 @@ _ENTRIES = (
                 "textual/tokenizer.json", "220c63d496e0c14e63eb656c91e0215e926202e4c74b1f089e09f1920d779b04"
             ),
             WeightsFile("textual/tokenizer_config.json"),
+            WeightsFile("config.json"),
         ),
         "immich-app/ViT-B-16-SigLIP2__webli",
     ),

@@ -27,8 +27,8 @@ def download(
     """The folder of the entry, fetched from the hub unless it is already there.
 
     ``HF_ENDPOINT`` names a mirror, ``HF_HUB_OFFLINE`` forbids the network, ``HF_TOKEN`` is for what needs an
-    account. Raises WeightsMissing, WeightsCorrupt and WeightsError with what to do next. What has arrived before an error is
-    kept in ``<id>.partial`` and the next call goes on from there.
+    account. What has arrived before an error is kept in ``<id>.partial``, and the next call goes on from there.
+    Raises WeightsMissing, WeightsCorrupt and WeightsError, each with what to do next.
     """
     if not force and (folder := installed(entry, cache)):
         return folder
