@@ -68,23 +68,26 @@ def open_ledger(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> 
     ).update(**reset)
 
 
-def _reopen(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None:
-    """Sets finished items of the scope back to pending: all of them, or those with results of other weights."""
+def items_to_redo(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> QuerySet[MediaItem]:
+    """Items of the scope to be done again: all of them, or those that lack a result of the wanted weights."""
     items = items_in_scope(options).exclude(processing_status=Status.PROCESSING)
-    stages = list(wanted)
-    outdated = items
-    if options.redo is Redo.OUTDATED:
-        is_outdated: Q = Q(pk__in=[])
-        for stage, (weights, revision) in wanted.items():
-            current = StageResult.objects.filter(
-                item=OuterRef("pk"), stage=stage, state=Status.COMPLETED, weights=weights, revision=revision
-            )
-            is_outdated |= Q(~Exists(current))
-        outdated = items.filter(is_outdated)
+    if options.redo is Redo.EVERYTHING:
+        return items
+    is_outdated: Q = Q(pk__in=[])
+    for stage, (weights, revision) in wanted.items():
+        current = StageResult.objects.filter(
+            item=OuterRef("pk"), stage=stage, state=Status.COMPLETED, weights=weights, revision=revision
+        )
+        is_outdated |= Q(~Exists(current))
+    return items.filter(is_outdated)
+
+
+def _reopen(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None:
+    outdated = items_to_redo(options, wanted)
     ids = list(outdated.order_by("-pk").values_list("pk", flat=True)[: options.limit])
     for chunk in _chunks(ids):
         with transaction.atomic():
-            rows = StageResult.objects.filter(item__in=chunk, stage__in=stages).exclude(state=Status.PROCESSING)
+            rows = StageResult.objects.filter(item__in=chunk, stage__in=wanted).exclude(state=Status.PROCESSING)
             if options.redo is Redo.OUTDATED:
                 for stage, (weights, revision) in wanted.items():
                     rows = rows.exclude(stage=stage, state=Status.COMPLETED, weights=weights, revision=revision)

@@ -1,0 +1,127 @@
+"""From settings, hardware and a run's row to what the run will do and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Avg
+
+from album.batches.ledger import claimable, items_to_redo, open_ledger
+from album.batches.options import BatchOptions, Redo, next_local
+from album.batches.stage_loop import StageWork
+from album.exceptions import AlbumError
+from album.inference.analyzers import open_analyzer
+from album.inference.hardware import detect_hardware
+from album.inference.profiles import Plan, Profile, StagePlan, choose_profile, plan_stages
+from album.inference.results import Analyzer
+from album.models import AIProcessingSettings, BatchRun, Stage, StageResult, Status
+from album.models.media import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this machine is and what a batch would use on it now."""
+
+    profile: Profile
+    plan: Plan
+
+    def works(self, stages: Sequence[Stage] | None) -> list[StageWork]:
+        """The stages to run, in order of value. Raises AlbumError when a wanted stage cannot be done here."""
+        works = [self._work(plan) for plan in self.plan.stages]
+        if stages is None:
+            return works
+        wanted = [work for work in works if work.stage in stages]
+        if not wanted:
+            able = ", ".join(work.stage for work in works)
+            reasons = " ".join(self.plan.reasons)
+            raise AlbumError(f"this machine can do the stage {able} and not {', '.join(stages)}. {reasons}")
+        return wanted
+
+    def _work(self, plan: StagePlan) -> StageWork:
+        choices = tuple((each.weights, self._opener(each)) for each in (plan, *plan.fallbacks))
+        # Twice the network's input: a scaled decode then still has detail for the last, smooth resize.
+        side = 2 * plan.entry.image_size_px if plan.entry.image_size_px else self.profile.image_size_px
+        return StageWork(Stage(plan.stage), choices, self.profile.decode_threads, min(side, 1024))
+
+    def _opener(self, plan: StagePlan) -> _Opener:
+        return _Opener(plan, self.profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    plan: StagePlan
+    profile: Profile
+
+    def __call__(self) -> Analyzer:
+        return open_analyzer(self.plan, self.profile, settings.MODELS_CACHE_DIR)
+
+
+def inspect_machine(only: Sequence[str] | None = None) -> Machine:
+    """The profile and the plan of this machine. ``only`` names weights to use instead of the profile's."""
+    hardware = detect_hardware()
+    profile, _ = choose_profile(hardware, settings.AI_PROFILE)
+    plan = plan_stages(profile, settings.MODELS_CACHE_DIR, hardware.available_bytes, only)
+    return Machine(profile, plan)
+
+
+def options_of(run: BatchRun, profile: Profile, now: datetime) -> BatchOptions:
+    """The bounds of a run that Celery or a page asked for: its row, then the settings, then the profile."""
+    row = AIProcessingSettings.load()
+    options = BatchOptions(
+        kind=Kind(run.kind),
+        album_id=run.album_id,
+        item_ids=() if run.item_id is None else (run.item_id,),
+        limit=run.item_limit,
+        redo=Redo.EVERYTHING if run.is_forced else Redo.NOTHING,
+    )
+    options = with_item_costs(options, profile)
+    if run.trigger != BatchRun.Trigger.SCHEDULE or run.scheduled_for is None:
+        return options
+    minutes = [] if row.max_minutes is None else [float(row.max_minutes)]
+    if row.window_end is not None:
+        window_ends_at = next_local(row.window_end, run.scheduled_for)
+        # A night that is caught up in the morning gets the length of the window instead of its end.
+        left = window_ends_at - now if now < window_ends_at else window_ends_at - run.scheduled_for
+        minutes.append(left / timedelta(minutes=1))
+    limit = row.batch_size or profile.batch_size
+    return replace(options, limit=limit, max_minutes=min(minutes, default=None))
+
+
+def with_item_costs(options: BatchOptions, profile: Profile) -> BatchOptions:
+    """The options with what one item may cost: as the settings row says, else the profile."""
+    timeout_s = AIProcessingSettings.load().processing_timeout or profile.item_timeout_s
+    return replace(options, item_timeout_s=float(timeout_s), video_frames=profile.video_frames)
+
+
+@dataclass(frozen=True, slots=True)
+class StageForecast:
+    """What a stage would have to do. ``each_s`` is the mean of earlier items with the same weights, if any."""
+
+    stage: Stage
+    weights: str
+    waiting: int
+    each_s: float | None
+
+    @property
+    def total_s(self) -> float | None:
+        return None if self.each_s is None else self.each_s * self.waiting
+
+
+def forecast(options: BatchOptions, works: Sequence[StageWork]) -> list[StageForecast]:
+    """What a run with these options would do now. Opens the ledger, touches no item."""
+    wanted = {work.stage: (work.weights.id, work.weights.revision) for work in works}
+    open_ledger(replace(options, redo=Redo.NOTHING), wanted)
+    again = items_to_redo(options, wanted).count() if options.redo is not Redo.NOTHING else 0
+    forecasts = []
+    for work in works:
+        done = StageResult.objects.filter(
+            stage=work.stage, weights=work.weights.id, state=Status.COMPLETED, item__kind=options.kind
+        )
+        waiting = max(again, claimable(options, work.stage).count())
+        bounded = waiting if options.limit is None else min(waiting, options.limit)
+        each_s = done.aggregate(mean=Avg("duration_s"))["mean"]
+        forecasts.append(StageForecast(work.stage, work.weights.id, bounded, each_s))
+    return forecasts
