@@ -112,7 +112,6 @@ _TORCH_CLIP = tuple(
             "preprocessor_config.json",
             "tokenizer.json",
             "tokenizer_config.json",
-            "special_tokens_map.json",
         ),
     )
 )
@@ -134,7 +133,7 @@ _ENTRIES = (
         "blip-base", "captioner", "blip", "torch", BSD, MemoryNeed(1258 * MB, 68 * MB, is_measured=True), 384,
         tuple(map(WeightsFile, (
             "model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json",
-            "tokenizer_config.json", "special_tokens_map.json", "vocab.txt",
+            "tokenizer_config.json",
         ))),
         "Salesforce/blip-image-captioning-base", "82a37760796d32b1411fe092ab5d4e227313294b",
         note="Sources disagree on whether this revision holds model.safetensors beside the pickle. Where the hub "
