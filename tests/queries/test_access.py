@@ -63,7 +63,6 @@ def test_counts_name_every_status(cast: Cast) -> None:
     cast.shared.items.set(items[1:])
 
     assert status_counts(visible_to(cast.alice)) == {"pending": 3, "processing": 0, "completed": 0, "failed": 2}
-    counts = album_counts(visible_albums(cast.bob)).values_list(
-        "item_count", "pending_count", "processing_count", "completed_count", "failed_count"
-    )
-    assert list(counts) == [(4, 2, 0, 0, 2)]
+    album = album_counts(visible_albums(cast.bob)).get()
+    names = ("item_count", "pending_count", "processing_count", "completed_count", "failed_count")
+    assert [getattr(album, name) for name in names] == [4, 2, 0, 0, 2]
