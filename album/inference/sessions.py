@@ -243,8 +243,10 @@ def open_transformers(class_name: str, folder: Path, *, device: str = "auto", dt
         raise WeightsMissing(f"{folder}: no config.json here. Install the weights with manage.py download_models.")
     try:
         import transformers
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise WeightsError(f"{folder}: needs torch and transformers; install requirements-torch.txt.") from error
+    disable_progress_bar()
     where, number_type = torch_device(device), torch_dtype(dtype)
     try:
         model = getattr(transformers, class_name).from_pretrained(
