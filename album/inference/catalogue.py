@@ -187,7 +187,7 @@ _ENTRIES = (
     # Measured: 187 MB for the image tower, 66 MB more with the text tower.
     Entry(
         "clip-vit-b-32-laion2b-int8", "encoder", "dual-encoder", "onnx", MIT,
-        MemoryNeed(253 * MB, 6 * MB, is_measured=True), 224, _CLIP_ONNX, derived_from="clip-vit-b-32-laion2b-torch",
+        MemoryNeed(253 * MB, 6 * MB, is_measured=True), 224, _CLIP_ONNX, derived_from="clip-vit-b-32-laion2b",
     ),
     # Source of the hashes: one project on GitHub. Memory: Immich's published table, both towers.
     Entry(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from album.inference.results import WeightsRef
 from album.inference.weights import installed, require, revision_of
 
 StageName = Literal["embed", "caption"]
-INSTALL_TORCH = "pip install --require-hashes -r requirements-torch.txt"
+INSTALL_TORCH = "pip install -r requirements.txt -r requirements-torch.txt"
 RESERVE_BYTES = 250 * MB
 """Left to the system, the web server and the database while a batch runs."""
 DETECTORS = ("yolox-nano",)
@@ -133,10 +133,11 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a batch would do now, and why, in words."""
+    """What a batch would do now. ``reasons``: what falls short, a line each; ``details``: each candidate's fate."""
 
     stages: tuple[StagePlan, ...]
-    reasons: tuple[str, ...] = field(default=())
+    reasons: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 def plan_stages(profile: Profile, cache: Path, available_bytes: int, only: Sequence[str] | None = None) -> Plan:
@@ -153,17 +154,26 @@ def plan_stages(profile: Profile, cache: Path, available_bytes: int, only: Seque
     if only:
         entries = [find_entry(name) for name in only]
         plans = [machine.plan(entry) for entry in entries if entry.task != "classifier"]
-        return Plan(_stages_of(plans), tuple(f"{entry.id}: asked for by name." for entry in entries))
-    reasons: list[str] = []
+        return Plan(_stages_of(plans), details=tuple(f"{entry.id} was asked for by name." for entry in entries))
+    details: list[str] = []
     names = (*profile.embed, *profile.caption, *DETECTORS)
-    plans = [plan for name in names if (plan := machine.plan_if_possible(CATALOGUE[name], reasons))]
+    plans = [plan for name in names if (plan := machine.plan_if_possible(CATALOGUE[name], details))]
     if not any(plan.stage == "caption" for plan in plans):
         plans.append(machine.plan(BUILT_IN))
-        reasons.append(
-            "Descriptions come from the built-in analyzer, which knows light, colors, place and time but no "
-            "objects. The real one is installed by: manage.py download_models"
-        )
-    return Plan(_stages_of(plans), tuple(reasons))
+    stages = _stages_of(plans)
+    return Plan(stages, tuple(_sentences(profile, stages)), tuple(details))
+
+
+def _sentences(profile: Profile, stages: Sequence[StagePlan]) -> Iterator[str]:
+    """One line for each stage that cannot be done, or not with what the profile prefers."""
+    ids = {plan.stage: plan.entry.id for plan in stages}
+    more = "Next step: manage.py download_models; manage.py show_profile says more."
+    if profile.embed and "embed" not in ids:
+        yield f"No vectors for the search: no encoder of the profile can be used. {more}"
+    if ids["caption"] == BUILT_IN.id:
+        yield f"Descriptions come from the built-in analyzer, which knows no objects: no weights can be used. {more}"
+    elif profile.caption and ids["caption"] in DETECTORS:
+        yield f"Descriptions come from {ids['caption']}: no captioner of the profile can be used. {more}"
 
 
 def downloads_for(profile: Profile, cache: Path, total_bytes: int) -> list[Entry]:
@@ -215,14 +225,14 @@ class _Machine:
             weights = WeightsRef(f"{entry.id}+{companion.id}", "+".join(revisions))
         return StagePlan("embed" if entry.task == "encoder" else "caption", entry, weights, size, companion)
 
-    def plan_if_possible(self, entry: Entry, reasons: list[str]) -> StagePlan | None:
-        """The plan, or None and the reason why not."""
+    def plan_if_possible(self, entry: Entry, details: list[str]) -> StagePlan | None:
+        """The plan, or None; ``details`` gets a line why."""
         try:
             plan = self.plan(entry)
         except (WeightsError, NotEnoughMemory) as error:
-            reasons.append(str(error))
+            details.append(str(error))
             return None
-        reasons.append(f"{plan.weights.id} is installed and fits, {plan.micro_batch} at a time.")
+        details.append(f"{plan.weights.id} is installed and fits, {plan.micro_batch} at a time.")
         return plan
 
     def _classifier(self) -> Entry | None:
