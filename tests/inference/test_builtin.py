@@ -36,9 +36,11 @@ def test_a_whole_sentence_from_pixels_and_facts() -> None:
     sky[48:] = 255
     facts = PhotoFacts(datetime(2024, 7, 1, 8, 30), 38.7, -9.1, ("Lisbon", "Portugal"))
     found = analyze(sky, facts)
-    assert found.description == ("A landscape picture, mostly blue and white, taken on a summer morning in Lisbon.")
+    assert found.description == (
+        "A bright landscape picture, mostly blue and white, taken on a summer morning in Lisbon."
+    )
     names = [tag.name for tag in found.tags]
-    assert names == ["blue", "white", "landscape orientation", "summer", "morning", "lisbon", "portugal"]
+    assert names == ["blue", "white", "bright", "landscape orientation", "summer", "morning", "lisbon", "portugal"]
     assert {tag.source for tag in found.tags} == {TagSource.BUILT_IN}
     assert found.embedding is None
 
