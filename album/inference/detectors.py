@@ -24,7 +24,7 @@ class OnnxYoloX:
     """YOLOX of any size over the 80 COCO classes; satisfies Detector.
 
     Measured: YOLOX-nano at a score of 0.4 on the 30 captioned photos of the corpus: 55 of 58 kinds of objects named
-    are really there, 53 of 110 are found, 16 ms a photo on a Xeon core, 2026-11 (tests/corpus/test_light_taggers.py).
+    are really there, 53 of 110 are found, 16 ms a photo on a Xeon, 2026-11 (tests/corpus/test_light_taggers.py).
     """
 
     def __init__(self, path: Path, *, threads: int, score_threshold: float = 0.4) -> None:
