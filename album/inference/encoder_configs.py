@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import exp
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,11 @@ from album.inference.tokenization import TextRecipe
 FORMAT = "dual-encoder/1"
 # Source: Radford et al. 2021 (CLIP), section 2.5: the scale is clipped at 100, and that is where training ends.
 CLIP_LOGIT_SCALE = 100.0
+# open_clip's files do not say the trained scale and bias; here they are by image tower and size of the vocabulary.
+# Source: card of siglip2-base-patch16-224-onnx: sigmoid(exp(4.72445) * cosine - 16.7717).
+_KNOWN_LOGITS: dict[tuple[str, int], tuple[float, float]] = {
+    ("vit_base_patch16_siglip_224", 256_000): (exp(4.72445), -16.7717),
+}
 
 Backbone = Literal["vit", "conv"]
 
@@ -119,8 +125,11 @@ def _immich_config(folder: Path) -> EncoderConfig:
     tokens = _read(folder / "textual" / "tokenizer_config.json")
     # timm names its vision transformers vit_*; its other towers, like ResNets, are convolutional.
     tower = vision.get("timm_model_name", "vit_" if isinstance(vision.get("layers"), int) else "conv")
+    scale, bias = _KNOWN_LOGITS.get((tower, text.get("vocab_size", 0)), (CLIP_LOGIT_SCALE, None))
     return EncoderConfig(
         dimension=int(whole["embed_dim"]),
+        logit_scale=scale,
+        logit_bias=bias,
         pixels=PixelRecipe(
             int(size[0] if isinstance(size, list) else size),
             _triple(picture["mean"]),

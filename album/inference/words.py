@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def noun_phrases(caption: str) -> list[str]:
     tokens = _TOKEN.findall(text)
     names: list[str] = ["black and white"] if _MONOCHROME.search(caption.lower()) else []
     phrase = _Phrase()
-    for token, following in zip(tokens, [*tokens[1:], "."], strict=True):
+    for token, following in pairwise([*tokens, "."]):
         word = token.removesuffix("'s")
         kind = _kind(word, following, phrase)
         if kind is _Kind.NOUN:
