@@ -79,7 +79,7 @@ class Environment:
         unknown = sorted(
             name
             for name in os.environ
-            if name.startswith(OWN_PREFIXES) and name.removesuffix("_FILE") not in self.known
+            if name.startswith(OWN_PREFIXES) and self.known.isdisjoint({name, name.removesuffix("_FILE")})
         )
         if unknown:
             names = ", ".join(unknown)

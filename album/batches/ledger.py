@@ -7,7 +7,7 @@ run's id, and its lease lives. At most one stage row of an item is ``processing`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -28,6 +28,8 @@ class Claim:
     result_id: int
     item: MediaItem
     attempts: int
+    is_suspect: bool = False
+    """A run vanished while it held this item."""
 
 
 def items_in_scope(options: BatchOptions) -> QuerySet[MediaItem]:
@@ -117,8 +119,12 @@ class Claimer:
         self.lease_s = float(settings.AI_LEASE_SECONDS)
         self._own = sorted(touched, reverse=True)
 
-    def claim(self, count: int) -> list[Claim]:
-        """Up to ``count`` leased items; an empty list when nothing is left for this run."""
+    def claim(self, count: int, *, with_suspects: bool) -> list[Claim]:
+        """Up to ``count`` leased items; an empty list when nothing is left for this run.
+
+        An abandoned item may have killed its run. It comes alone and only to a caller who holds nothing else and
+        says so by ``with_suspects``, so that it can only take itself along.
+        """
         while self._own:
             chunk, self._own = self._own[:count], self._own[count:]
             if claims := self._take(self._fresh().filter(item__in=chunk), count):
@@ -126,8 +132,10 @@ class Claimer:
         room = count if self.options.limit is None else min(count, self.options.limit - len(self.touched))
         if room <= 0:
             return []
-        # An abandoned item may have killed its run: it is taken alone, so that it can only take itself along.
-        return self._take(self._fresh(), room) or self._take(self._abandoned(), 1) or self._take(self._retry(), 1)
+        claims = self._take(self._fresh(), room) or self._take(self._retry(), room)
+        if not claims and with_suspects:
+            claims = [replace(claim, is_suspect=True) for claim in self._take(self._abandoned(), 1)]
+        return claims
 
     def _rows(self) -> QuerySet[StageResult]:
         rows = StageResult.objects.filter(stage=self.stage, item__kind=self.options.kind)

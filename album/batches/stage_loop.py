@@ -116,14 +116,14 @@ class StageLoop:
     def _fill(self, decoder: DecodeAhead) -> None:
         """Claims and starts decoding until two micro-batches are under way."""
         ahead = 2 * self.micro_batch
-        if len(self._queue) > ahead // 2:
+        if len(self._queue) > ahead // 2 or (self._queue and self._queue[0][0].is_suspect):
             return
         while len(self._queue) < ahead:
-            claims = self.claimer.claim(ahead - len(self._queue))
-            if not claims:
-                return
+            claims = self.claimer.claim(ahead - len(self._queue), with_suspects=not self._queue)
             failpoint("claim")
             self._queue.extend((claim, decoder.submit(claim.item)) for claim in claims)
+            if not claims or claims[0].is_suspect:
+                return
 
     def _next_ready(self, decoder: DecodeAhead) -> list[Ready]:
         ready: list[Ready] = []
