@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib import util
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from album.exceptions import WeightsError
@@ -35,11 +35,10 @@ def convert(entry: Entry, cache: Path, source: Path | None = None) -> ParityRepo
         )
     folder = source or require(find_entry(entry.derived_from), cache)
     with staging_folder(entry, cache) as staging:
-        draft = staging / "draft"
-        shutil.rmtree(draft, ignore_errors=True)
-        report = _convert(entry, folder, draft)
-        for file in entry.files:
-            (draft / file.path).replace(staging / file.path)
+        with TemporaryDirectory(dir=staging) as draft:
+            report = _convert(entry, folder, Path(draft, entry.id))
+            for file in entry.files:
+                Path(draft, entry.id, file.path).replace(staging / file.path)
         hashes = {file.path: checked_hash(entry, file, staging / file.path) for file in entry.files}
         publish(entry, staging, cache, hashes)
     return report

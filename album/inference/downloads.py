@@ -139,7 +139,7 @@ def _hub_errors_in_words(entry: Entry) -> Iterator[None]:
         raise WeightsMissing(f"{name}: the hub gives it to signed-in accounts only. Set HF_TOKEN.") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         what = str(error).strip().splitlines()[-1]
-        raise WeightsMissing(f"{name}: the hub does not have it: {what} {entry.note or _BY_HAND}") from None
+        raise WeightsMissing(f"{name}: the hub does not have it: {what} {entry.note} {_BY_HAND}") from None
     except errors.HfHubHTTPError as error:
         code = error.response.status_code
         raise WeightsMissing(f"{name}: the hub answered with status {code}. Try again later.") from None

@@ -56,7 +56,9 @@ PROFILES: dict[str, Profile] = {
         Profile("mid-range", _CLIP, _SMALL_CAPTIONERS, "onnx", 8, 384, 2000 * MB, 100, 30, 2, 6, 2),
         Profile("high-end", _SIGLIP, _CAPTIONERS, "onnx", 8, 384, 6000 * MB, 500, 10, 4, 8, 2),
         Profile(
-            "gpu", ("siglip2-b-16-torch", *_SIGLIP), ("blip-base", *_CAPTIONERS),
+            "gpu",
+            ("siglip2-b-16-torch", "clip-vit-b-32-laion2b-torch", *_SIGLIP),
+            ("blip-base", *_CAPTIONERS),
             "torch", 16, 384, 8000 * MB, 500, 10, 4, 8, 4,
         ),
     )
@@ -171,7 +173,7 @@ def _sentences(profile: Profile, stages: Sequence[StagePlan]) -> Iterator[str]:
     if profile.embed and "embed" not in ids:
         yield f"No vectors for the search: no encoder of the profile can be used. {more}"
     if ids["caption"] == BUILT_IN.id:
-        yield f"Descriptions come from the built-in analyzer, which knows no objects: no weights can be used. {more}"
+        yield f"Descriptions come from the built-in analyzer, which knows no objects. {more}"
     elif profile.caption and ids["caption"] in DETECTORS:
         yield f"Descriptions come from {ids['caption']}: no captioner of the profile can be used. {more}"
 

@@ -370,7 +370,7 @@ class TestCatalogue:
     def test_every_hash_is_one_and_every_derived_entry_has_its_source(self):
         for entry in CATALOGUE.values():
             assert all(file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32 for file in entry.files)
-            assert entry.derived_from is None or CATALOGUE[entry.derived_from].runtime == "torch"
+            assert entry.derived_from is None or CATALOGUE[entry.derived_from].origin == "hub"
 
     def test_pickles_cannot_even_be_listed(self):
         for name in ("pytorch_model.bin", "model.pth", "code.py"):
