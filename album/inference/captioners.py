@@ -14,7 +14,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from album.exceptions import InferenceCancelled
+from album.exceptions import InferenceCancelled, InferenceError
 from album.inference.caption_steps import BlipConfig, BlipSteps, Gpt2Steps
 from album.inference.decoding import DecodingRules, Sentence, decode
 from album.inference.preprocess import PixelRecipe, Resample, resize_and_normalize
@@ -86,27 +86,34 @@ class OnnxBlip(_OnnxCaptioner):
             decode_batch: sentences said together; each costs the memory of its picture's keys and values.
             wishes: max_tokens, min_tokens, beams, repetition_penalty, length_penalty of ``DecodingRules``.
         """
-        self._config = config = BlipConfig.read(folder)
-        self._rules = _rules(config.start_id, config.end_id, config.max_tokens, wishes)
+        self.config = config = BlipConfig.read(folder)
+        self.rules = _rules(config.start_id, config.end_id, config.max_tokens, wishes)
         self._encoder = open_onnx(folder / "encoder.onnx", threads=threads)
-        self._step = open_onnx(folder / "step.onnx", threads=threads)
+        self.step = open_onnx(folder / "step.onnx", threads=threads)
         wording = Wording(folder, (config.start_id, config.end_id, config.pad_id))
-        super().__init__((self._encoder, self._step), wording, decode_batch)
-        shape = (decode_batch, config.heads, config.source_tokens, config.head_dim)
-        # Written by the encoder and read by the steps where they lie: 42 MB a picture for BLIP-base.
-        self._cross = {name: np.empty(shape, np.float32) for name in config.cross_names}
+        super().__init__((self._encoder, self.step), wording, decode_batch)
+        self._cross: dict[str, FloatArray] = {}
 
     def look_at(self, images: Sequence[Pixels]) -> dict[str, FloatArray]:
-        """The keys and values of at most ``decode_batch`` images, by name; the next call overwrites them."""
+        """The keys and values of the images, by name, ``(N, heads, source, head_dim)``; soon overwritten."""
+        self._make_room(len(images))
         for row, image in enumerate(images):
-            tensor = resize_and_normalize([image], self._config.recipe)
+            tensor = resize_and_normalize([image], self.config.recipe)
             places = {name: buffer[row : row + 1] for name, buffer in self._cross.items()}
             self._encoder.run_into({"pixel_values": tensor}, places)
-        return {name: buffer[: len(images)] for name, buffer in self._cross.items()}
+        return dict(self._cross)
+
+    def _make_room(self, count: int) -> None:
+        """Buffers that the encoder writes and the steps read where they lie: 42 MB a picture for BLIP-base."""
+        config = self.config
+        if len(self._cross.get(config.cross_names[0], ())) != count:
+            self._cross = {}  # first the old ones go
+            shape = (count, config.heads, config.source_tokens, config.head_dim)
+            self._cross = {name: np.empty(shape, np.float32) for name in config.cross_names}
 
     def _say(self, images: Sequence[Pixels]) -> list[Sentence]:
-        steps = BlipSteps(self._step, self._config, self.look_at(images), self._rules.beams)
-        return decode(steps, len(images), self._rules)
+        steps = BlipSteps(self.step, self.config, self.look_at(images), self.rules.beams)
+        return decode(steps, len(images), self.rules)
 
     def close(self) -> None:
         super().close()
@@ -130,9 +137,8 @@ class TorchBlip:
         """
         self.network = open_transformers("BlipForConditionalGeneration", folder, device=device, dtype=dtype)
         text, vision = self.network.config.text_config, self.network.config.vision_config
-        self._rules = _rules(text.bos_token_id, text.sep_token_id, text.max_position_embeddings - 1, wishes)
-        known = PixelRecipe(vision.image_size)
-        self.recipe = read_recipe(folder, known)
+        self.rules = _rules(text.bos_token_id, text.sep_token_id, text.max_position_embeddings - 1, wishes)
+        self.recipe = read_recipe(folder, PixelRecipe(vision.image_size))
         self._wording = Wording(folder, (text.bos_token_id, text.sep_token_id, text.pad_token_id))
         self._name, self._batch, self._cancelled = folder.name, batch, threading.Event()
 
@@ -141,6 +147,8 @@ class TorchBlip:
 
     def sentences(self, images: Sequence[Pixels]) -> list[Sentence]:
         """One sentence per image as token ids. Raises as ``Captioner.caption``."""
+        if self.network is None:
+            raise InferenceError(f"{self._name}: this captioner is closed; open the weights again.")
         self._cancelled.clear()
         said: list[Sentence] = []
         for chunk in _chunks(images, self._batch):
@@ -148,10 +156,25 @@ class TorchBlip:
                 said += self._say(chunk)
         return said
 
+    def look_at(self, image: Pixels) -> dict[str, FloatArray]:
+        """The image's keys and values by the names and in the shapes of the exported encoder, for comparison."""
+        import torch
+
+        network, found = self.network, {}
+        heads = network.config.text_config.num_attention_heads
+        with torch.inference_mode():
+            pixels = torch.from_numpy(resize_and_normalize([image], self.recipe))
+            hidden = network.vision_model(pixel_values=pixels.to(network.device, network.dtype)).last_hidden_state
+            for index, layer in enumerate(network.text_decoder.bert.encoder.layer):
+                for part in ("key", "value"):
+                    side = getattr(layer.crossattention.self, part)(hidden).unflatten(-1, (heads, -1))
+                    found[f"cross_{part}_{index}"] = side.transpose(1, 2).float().cpu().numpy()
+        return found
+
     def _say(self, images: Sequence[Pixels]) -> list[Sentence]:
         import torch
 
-        rules = self._rules
+        rules = self.rules
         pixels = torch.from_numpy(resize_and_normalize(images, self.recipe))
         with torch.inference_mode():
             output = self.network.generate(
@@ -215,15 +238,15 @@ class OnnxVisionGpt2(_OnnxCaptioner):
             self._later = open_onnx(_find(folder, "decoder_with_past_model"), threads=threads)
         start_id, end_id = _gpt2_ids(folder)
         self._recipe = read_recipe(folder, VIT_GPT2_RECIPE)
-        self._rules = _rules(start_id, end_id, VIT_GPT2_POSITIONS - 1, wishes)
+        self.rules = _rules(start_id, end_id, VIT_GPT2_POSITIONS - 1, wishes)
         wording = Wording(folder, (start_id, end_id))
         super().__init__((self._encoder, self._first, self._later), wording, decode_batch)
 
     def _say(self, images: Sequence[Pixels]) -> list[Sentence]:
         tensors = (resize_and_normalize([image], self._recipe) for image in images)
         seen = [self._encoder.run({"pixel_values": tensor}, ["last_hidden_state"])[0] for tensor in tensors]
-        steps = Gpt2Steps(self._first, self._later, np.concatenate(seen), self._rules.beams)
-        return decode(steps, len(images), self._rules)
+        steps = Gpt2Steps(self._first, self._later, np.concatenate(seen), self.rules.beams)
+        return decode(steps, len(images), self.rules)
 
 
 def _candidates(folder: Path, stem: str) -> list[Path]:

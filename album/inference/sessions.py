@@ -243,17 +243,20 @@ def open_transformers(class_name: str, folder: Path, *, device: str = "auto", dt
         raise WeightsMissing(f"{folder}: no config.json here. Install the weights with manage.py download_models.")
     try:
         import transformers
+        from safetensors import SafetensorError
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise WeightsError(f"{folder}: needs torch and transformers; install requirements-torch.txt.") from error
     disable_progress_bar()
     where, number_type = torch_device(device), torch_dtype(dtype)
     try:
-        model = getattr(transformers, class_name).from_pretrained(
-            folder, dtype=number_type, local_files_only=True, use_safetensors=True
+        model, found = getattr(transformers, class_name).from_pretrained(
+            folder, dtype=number_type, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
+        if found["missing_keys"]:  # transformers would go on with random numbers in their place
+            raise ValueError(f"without {', '.join(sorted(found['missing_keys'])[:3])}")
         return model.to(where).eval()
-    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+    except (RuntimeError, ValueError, OSError, MemoryError, SafetensorError) as error:
         if is_out_of_memory(error):
             raise NotEnoughMemory(f"{folder}: does not fit into memory; choose smaller weights.") from error
         raise WeightsCorrupt(f"{folder}: these weights cannot be read; download them again. ({error})") from error
