@@ -147,5 +147,5 @@ def _hub_errors_in_words(entry: Entry) -> Iterator[None]:
         cause = f"{error.__class__.__name__}: {error}".splitlines()[0]
         raise WeightsMissing(
             f"{name}: the download broke off ({cause}). What has arrived is kept; the same command goes on from "
-            f"there. Without a network: {_BY_HAND}"
+            f"there. {_BY_HAND}"
         ) from error

@@ -32,7 +32,8 @@ REF = WeightsRef("fake", "1")
 class FakeNetwork:
     """Encoder and captioner at once; remembers what was asked of it."""
 
-    dimension, logit_scale, logit_bias = 2, 1.0, None
+    dimension, logit_scale = 2, 1.0
+    logit_bias: float | None = None
 
     def __init__(self) -> None:
         self.events: list[str] = []
