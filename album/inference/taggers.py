@@ -18,6 +18,7 @@ threshold of its own. Names are put into their normal form; a name may stand onc
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from numpy.typing import NDArray
 from album.exceptions import WeightsError
 from album.inference.results import Encoder, FloatArray, Tag, TagSource, WeightsRef
 from album.inference.words import VOCABULARY_DIR, normalize_tag
+
+_log = logging.getLogger(__name__)
 
 PHOTO_TAGS = VOCABULARY_DIR / "photo_tags.txt"
 MAX_TAGS = 10
@@ -198,11 +201,10 @@ def _text_vectors(encoder: Encoder, vocabulary: Vocabulary) -> FloatArray:
 
 def _keep(path: Path, vectors: FloatArray) -> None:
     """Writes the vectors under their name at once, so that no other process ever reads half of them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as draft:
-        try:
-            np.save(draft, vectors, allow_pickle=False)
-        except OSError:
-            Path(draft.name).unlink()
-            raise
-    Path(draft.name).replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as draft:
+            np.save(Path(draft, path.name), vectors, allow_pickle=False)
+            Path(draft, path.name).replace(path)
+    except OSError as error:
+        _log.warning("%s cannot be kept and will be computed again by the next run: %s", path, error)
