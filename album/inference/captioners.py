@@ -265,8 +265,9 @@ def _find(folder: Path, stem: str) -> Path:
 
 def _gpt2_ids(folder: Path) -> tuple[int, int]:
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    end_id = config.get("eos_token_id", VIT_GPT2_END_ID)
-    return int(config.get("decoder_start_token_id", end_id)), int(end_id)
+    end_id, start_id = (config.get(name) for name in ("eos_token_id", "decoder_start_token_id"))
+    end_id = VIT_GPT2_END_ID if end_id is None else end_id
+    return end_id if start_id is None else start_id, end_id
 
 
 def read_recipe(folder: Path, known: PixelRecipe) -> PixelRecipe:

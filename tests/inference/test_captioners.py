@@ -217,7 +217,7 @@ def test_torch_weights_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_torch_weights_with_a_part_missing_are_refused_instead_of_filled_with_random_numbers(
+def test_torch_weights_with_a_part_missing_are_not_filled_with_random_numbers(
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("torch")
