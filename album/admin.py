@@ -1,0 +1,124 @@
+"""Django's admin: people's words may be changed, what machines wrote is for reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from album.models import AIProcessingSettings, Album, BatchRun, ItemTag, MediaItem, StageResult, Tag
+from album.services.ai_settings import save_ai_settings
+
+
+class ReadOnly:
+    """For rows that only batches write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class StageResultInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = StageResult
+    fields = ("stage", "state", "attempts", "weights", "revision", "error", "duration_s", "updated_at")
+    readonly_fields = ("updated_at",)
+    extra = 0
+
+
+class ItemTagInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = ItemTag
+    autocomplete_fields = ("tag",)
+    extra = 0
+
+
+@admin.register(MediaItem)
+class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Originals come in through ingest, never through a form."""
+
+    list_display = ("id", "original_name", "kind", "owner", "processing_status", "ai_weights", "created_at")
+    list_filter = ("processing_status", "kind", "albums")
+    list_select_related = ("owner",)
+    search_fields = ("original_name", "title", "description", "ai_description")
+    fields = (
+        ("title", "description"),
+        ("ai_description", "ai_description_score", "ai_weights"),
+        ("processing_status", "processed_at"),
+        ("original_name", "original", "mime_type", "size_bytes", "sha256"),
+        ("kind", "owner", "width_px", "height_px", "duration_s"),
+        ("taken_at", "taken_at_local", "latitude_deg", "longitude_deg", "created_at"),
+        "albums",
+    )
+    filter_horizontal = ("albums",)
+    inlines = (ItemTagInline, StageResultInline)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: MediaItem | None = None) -> tuple[str, ...]:
+        of_people = {"id", "title", "description", "albums", "tags"}
+        return tuple(
+            column.name
+            for column in MediaItem._meta.get_fields()
+            if column.concrete and column.name not in of_people
+        )
+
+    def save_model(self, request: HttpRequest, obj: MediaItem, form: Any, change: bool) -> None:
+        # A batch may be writing its own columns of the same row.
+        obj.save(update_fields=[name for name in form.changed_data if name != "albums"])
+
+
+@admin.register(Album)
+class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("title", "owner", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("title",)
+    filter_horizontal = ("admins", "viewers")
+
+
+@admin.register(Tag)
+class TagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    search_fields = ("name",)
+
+
+@admin.register(BatchRun)
+class BatchRunAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        "id", "kind", "trigger", "state", "stop_reason", "items_completed", "items_failed", "profile",
+        "started_at", "finished_at",
+    )  # fmt: skip
+    list_filter = ("state", "kind", "trigger")
+
+
+@admin.register(StageResult)
+class StageResultAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("item", "stage", "state", "attempts", "weights", "error", "updated_at")
+    list_filter = ("state", "stage", "weights")
+    list_select_related = ("item",)
+    search_fields = ("item__original_name", "error")
+
+
+@admin.register(AIProcessingSettings)
+class AIProcessingSettingsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """One row, opened at once. Saving it tells beat, which needs no restart."""
+
+    exclude = ("schedule_changed_at",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AIProcessingSettings | None = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        row = AIProcessingSettings.load()
+        return HttpResponseRedirect(reverse("admin:album_aiprocessingsettings_change", args=(row.pk,)))
+
+    def save_model(self, request: HttpRequest, obj: AIProcessingSettings, form: Any, change: bool) -> None:
+        save_ai_settings(obj)

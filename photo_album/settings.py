@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "album.web.middleware.ContentSecurityPolicy",
 ]
 ROOT_URLCONF = "photo_album.urls"
 WSGI_APPLICATION = "photo_album.wsgi.application"
@@ -111,6 +112,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 4096, 1, 1_000_000) * 1_000_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # in one request; Django stops at 100
 
 # Language and time
 LANGUAGE_CODE = "en-us"

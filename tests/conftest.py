@@ -30,6 +30,8 @@ def _own_folders(tmp_path: Path, settings: Settings) -> None:
     """No test reads or writes the folders of this installation; weights are tested where they are named."""
     settings.VAR_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    settings.STATIC_ROOT = tmp_path / "static"  # collected by nobody; WhiteNoise warns if it is not there
+    settings.STATIC_ROOT.mkdir()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

@@ -1,0 +1,49 @@
+"""Whole files and parts of files: players ask for parts in order to seek."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from django.http import FileResponse, HttpResponse, HttpResponseBase
+
+_ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+def file_response(path: Path, wanted: str | None) -> HttpResponseBase:
+    """The file, or the one range that the header value ``wanted`` asks for (RFC 9110, section 14).
+
+    What is not one plain range is ignored, as the standard allows; one beyond the end is answered by 416.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    size = path.stat().st_size
+    match = _ONE_RANGE.fullmatch(wanted or "")
+    if match is None or match[1] == match[2] == "":
+        return FileResponse(path.open("rb"), headers={"Accept-Ranges": "bytes"})
+    start = int(match[1]) if match[1] else max(0, size - int(match[2]))
+    end = min(size - 1, int(match[2])) if match[1] and match[2] else size - 1
+    if start > end:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Range": f"bytes {start}-{end}/{size}",
+        "Content-Length": str(end - start + 1),
+    }
+    return FileResponse(_Part(path.open("rb"), start, end - start + 1), status=206, headers=headers)
+
+
+class _Part:
+    """The ``count`` bytes of an open file from ``start`` on, as far as ``FileResponse`` wants a file."""
+
+    def __init__(self, file: BinaryIO, start: int, count: int) -> None:
+        self._file, self._left = file, count
+        self._file.seek(start)
+        self.close = file.close
+
+    def read(self, size: int) -> bytes:
+        chunk = self._file.read(min(size, self._left))
+        self._left -= len(chunk)
+        return chunk

@@ -1,0 +1,68 @@
+"""Django's admin: lists open, machine columns stay machines', and saving the settings tells beat."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django_celery_beat.models import PeriodicTask
+
+from album.models import AIProcessingSettings, BatchRun, MediaItem, StageResult
+from tests.cast import Cast, make_photo, make_rows
+
+
+@pytest.fixture
+def admin_client(cast: Cast) -> Client:
+    client = Client()
+    client.force_login(cast.admin)
+    return client
+
+
+def test_every_list_and_row_of_the_album_opens(cast: Cast, admin_client: Client) -> None:
+    item = make_photo(cast.alice, album=cast.shared)
+    run = BatchRun.objects.create(kind="photo", trigger="command")
+    StageResult.objects.create(item=item, stage="caption", run=run)
+    models = [model for model in admin.site._registry if model._meta.app_label == "album"]
+    assert len(models) >= 6
+    for model in models:
+        path = f"/admin/album/{model._meta.model_name}/"
+        answer = admin_client.get(path, follow=True)
+        assert answer.status_code == 200, path
+        for row in model._default_manager.all()[:1]:
+            assert admin_client.get(f"{path}{row.pk}/change/").status_code == 200, path
+
+
+def test_the_settings_page_opens_its_one_row_and_tells_beat(cast: Cast, admin_client: Client) -> None:
+    path = "/admin/album/aiprocessingsettings/"
+    assert admin_client.get(path).headers["Location"] == f"{path}1/change/"
+    values = {"processing_enabled": "on", "scheduled_processing": "on", "schedule_hour": 4, "schedule_minute": 15}
+    answer = admin_client.post(f"{path}1/change/", {**values, "on_demand_limit": 50, "batch_size": 200})
+
+    assert answer.status_code == 302
+    assert AIProcessingSettings.load().batch_size == 200
+    crontab = PeriodicTask.objects.get(task="album.tasks.process_pending_photos_batch").crontab
+    assert (crontab.hour, crontab.minute) == ("4", "15")
+    assert admin_client.get(f"{path}add/").status_code == 403
+
+
+def test_a_value_out_of_range_is_refused_with_words(cast: Cast, admin_client: Client) -> None:
+    path = "/admin/album/aiprocessingsettings/1/change/"
+    AIProcessingSettings.load()
+    answer = admin_client.post(path, {"schedule_hour": 24, "schedule_minute": 0, "on_demand_limit": 50})
+    assert answer.status_code == 200
+    assert b"less than or equal to 23" in answer.content
+    assert AIProcessingSettings.load().schedule_hour == 2
+
+
+def test_a_form_left_open_does_not_undo_what_a_batch_wrote(cast: Cast, admin_client: Client) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    formsets = {
+        f"{name}-{key}": 0 for name in ("item_tags", "stage_results") for key in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    MediaItem.objects.update(ai_description="from the batch", processing_status="completed")
+    path = f"/admin/album/mediaitem/{item.pk}/change/"
+    answer = admin_client.post(path, {"title": "Mine", "description": "", "ai_description": "forged", **formsets})
+
+    assert answer.status_code == 302
+    item.refresh_from_db()
+    assert (item.title, item.ai_description, item.processing_status) == ("Mine", "from the batch", "completed")

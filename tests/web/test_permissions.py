@@ -1,0 +1,77 @@
+"""Every page of the album: who gets it, who is told that it does not exist, who must sign in first."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from album.web.urls import app_name, urlpatterns
+from tests.cast import Cast, make_photo
+
+OF_ITEM = ("photo_detail", "preview", "original")
+OF_MEMBERS = ("timeline", "upload")
+OF_ALL = ("healthz",)
+
+
+def get(name: str, user=None, *arguments: int) -> int:
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    answer = client.get(reverse(f"{app_name}:{name}", args=arguments))
+    b"".join(answer)  # read to its end, a file is closed
+    return answer.status_code
+
+
+def test_no_page_is_left_out() -> None:
+    assert {pattern.name for pattern in urlpatterns} == {*OF_ITEM, *OF_MEMBERS, *OF_ALL}
+
+
+@pytest.mark.parametrize("name", OF_ITEM)
+def test_an_item_exists_for_those_it_was_shared_with_only(cast: Cast, name: str) -> None:
+    item = make_photo(cast.alice, album=cast.shared)
+    everybody = (cast.alice, cast.bob, cast.dora, cast.admin, cast.charlie)
+    answers = {user.username: get(name, user, item.pk) for user in everybody}
+    assert answers == {"alice": 200, "bob": 200, "dora": 200, "root": 200, "charlie": 404}
+    assert get(name, None, item.pk) == 302
+
+
+@pytest.mark.parametrize("name", OF_ITEM)
+def test_a_stranger_cannot_tell_a_hidden_item_from_none(cast: Cast, name: str) -> None:
+    item = make_photo(cast.alice)
+    client = Client()
+    client.force_login(cast.charlie)
+    hidden, none = (client.get(reverse(f"album:{name}", args=(pk,))) for pk in (item.pk, item.pk + 1000))
+    huge = client.get(reverse(f"album:{name}", args=(10**30,)))
+    assert hidden.status_code == none.status_code == huge.status_code == 404
+    token = rb'name="csrfmiddlewaretoken" value="\w+"'
+    assert re.sub(token, b"", hidden.content) == re.sub(token, b"", none.content)
+
+
+@pytest.mark.parametrize("name", OF_MEMBERS)
+def test_pages_of_members_ask_strangers_to_sign_in(cast: Cast, name: str) -> None:
+    assert [get(name, user) for user in (cast.alice, cast.bob, cast.charlie, cast.admin)] == [200] * 4
+    answer = Client().get(reverse(f"album:{name}"))
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/login/?next=")
+
+
+def test_the_sign_of_life_is_for_everybody_and_says_nothing_else(db: None) -> None:
+    answer = Client().get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("path", ["/admin/album/mediaitem/", "/admin/album/aiprocessingsettings/"])
+def test_the_admin_is_for_site_admins(cast: Cast, path: str) -> None:
+    client = Client()
+    client.force_login(cast.alice)
+    assert client.get(path).status_code == 302
+    assert "/admin/login/" in client.get(path).headers["Location"]
+
+
+def test_posting_needs_the_token_of_the_form(cast: Cast) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice)
+    assert client.post("/upload/").status_code == 403
