@@ -25,13 +25,17 @@ def django_db_modify_db_settings(
         database["TEST"] |= {"NAME": str(tmp_path_factory.mktemp("database") / "test.sqlite3")}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_collected_files(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests serve static files from where they are written; WhiteNoise warns if there is no folder at all."""
+    django_settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, settings: Settings) -> None:
     """No test reads or writes the folders of this installation; weights are tested where they are named."""
     settings.VAR_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
-    settings.STATIC_ROOT = tmp_path / "static"  # collected by nobody; WhiteNoise warns if it is not there
-    settings.STATIC_ROOT.mkdir()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
