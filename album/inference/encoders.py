@@ -17,7 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from album.exceptions import InferenceCancelled, InferenceError, WeightsCorrupt
-from album.inference.encoder_configs import EncoderConfig, read_encoder_config, read_transformers_config
+from album.inference.encoder_configs import (
+    CLIP_LOGIT_SCALE,
+    EncoderConfig,
+    read_encoder_config,
+    read_transformers_config,
+)
 from album.inference.preprocess import resize_and_normalize
 from album.inference.results import FloatArray, Pixels
 from album.inference.sessions import OnnxSession, inference_errors, open_onnx, open_transformers
@@ -161,13 +166,21 @@ def text_features(model: Any, input_ids: Any) -> Any:
     return model.text_projection(pooled) if hasattr(model, "text_projection") else pooled
 
 
-def with_logits_of(config: EncoderConfig, model: Any) -> EncoderConfig:
-    """The configuration with the scale and bias of the weights; the bias of a CLIP, if any, is in its config."""
-    bias = getattr(model, "logit_bias", None)
-    bias = getattr(model.config, "logit_bias", None) if bias is None else bias.item()
-    return replace(
-        config, logit_scale=math.exp(model.logit_scale.item()), logit_bias=None if bias is None else float(bias)
-    )
+def with_logits_of(config: EncoderConfig, folder: Path, model: Any) -> EncoderConfig:
+    """The configuration with the scale and bias of the weights; the bias of a CLIP, if any, is in its config.json.
+
+    They are read from the file where it is one, because a model in bf16 has rounded them by up to 2 %.
+    """
+    from safetensors import safe_open
+
+    found = {name: getattr(model, name, None) for name in ("logit_scale", "logit_bias")}
+    path = folder / "model.safetensors"
+    if path.is_file():
+        with safe_open(path, "pt") as file:
+            found |= {name: file.get_tensor(name) for name in found if name in file.keys()}  # noqa: SIM118
+    scale, bias = (None if value is None else value.item() for value in found.values())
+    bias = getattr(model.config, "logit_bias", None) if bias is None else bias
+    return replace(config, logit_scale=CLIP_LOGIT_SCALE if scale is None else math.exp(scale), logit_bias=bias)
 
 
 class TorchDualEncoder:
@@ -189,7 +202,7 @@ class TorchDualEncoder:
         config = read_transformers_config(folder)
         self._tokenizer = TextTokenizer(folder / config.files.tokenizer, config.text)
         self._model: Any = open_transformers("AutoModel", folder, device=device, dtype=dtype)
-        self._config = config = with_logits_of(config, self._model)
+        self._config = config = with_logits_of(config, folder, self._model)
         self._name, self._batch, self._cancelled = folder.name, batch, False
         self.dimension, self.logit_scale, self.logit_bias = config.dimension, config.logit_scale, config.logit_bias
 

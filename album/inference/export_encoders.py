@@ -175,7 +175,7 @@ def _write_graphs(source: Path, target: Path) -> None:
     _write_graph(model, image_features, pictures, (target / files.visual, files.image_input))
     _write_graph(model, text_features, ids, (target / files.textual, files.text_input))
     shutil.copyfile(source / config.files.tokenizer, target / files.tokenizer)
-    write_encoder_config(target, with_logits_of(config, model))
+    write_encoder_config(target, with_logits_of(config, source, model))
 
 
 def _write_graph(model: Any, features: Callable[[Any, Any], Any], example: Any, target: tuple[Path, str]) -> None:

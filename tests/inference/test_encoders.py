@@ -381,3 +381,13 @@ def test_torch_gives_the_same_in_any_batch_and_can_be_cancelled_and_closed() -> 
     oracle.close()
     with pytest.raises(InferenceError, match="closed"):
         oracle.embed_images(pictures)
+
+
+@pytest.mark.torch
+def test_bf16_stays_near_and_keeps_the_exact_scale() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    _, pictures = fresh_scenes(20, seed=10)
+    exact, coarse = (TorchDualEncoder(TORCH_FOLDER, device="cpu", dtype=dtype) for dtype in ("fp32", "bf16"))
+    assert (exact.embed_images(pictures) * coarse.embed_images(pictures)).sum(axis=1).min() >= 0.99
+    assert coarse.logit_scale == exact.logit_scale
