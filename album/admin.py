@@ -50,7 +50,7 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("title", "description"),
         ("ai_description", "ai_description_score", "ai_weights"),
         ("processing_status", "processed_at"),
-        ("original_name", "original", "mime_type", "size_bytes", "sha256"),
+        ("original_name", "stored_as", "mime_type", "size_bytes", "sha256"),
         ("kind", "owner", "width_px", "height_px", "duration_s"),
         ("taken_at", "taken_at_local", "latitude_deg", "longitude_deg", "created_at"),
         "albums",
@@ -61,13 +61,17 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def view_on_site(self, obj: MediaItem) -> str:
+        return reverse("album:photo_detail", args=(obj.pk,))
+
+    @admin.display(description="Stored as")
+    def stored_as(self, obj: MediaItem) -> str:
+        return str(obj.original.name)  # as text: Django's own link would lead past the access rule
+
     def get_readonly_fields(self, request: HttpRequest, obj: MediaItem | None = None) -> tuple[str, ...]:
         of_people = {"id", "title", "description", "albums", "tags"}
-        return tuple(
-            column.name
-            for column in MediaItem._meta.get_fields()
-            if column.concrete and column.name not in of_people
-        )
+        columns = [field.name for field in MediaItem._meta.get_fields() if field.concrete]
+        return ("stored_as", *(name for name in columns if name not in of_people))
 
     def save_model(self, request: HttpRequest, obj: MediaItem, form: Any, change: bool) -> None:
         # A batch may be writing its own columns of the same row.
