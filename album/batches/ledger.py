@@ -194,7 +194,8 @@ class Claimer:
 def abandon(run: BatchRun) -> int:
     """Ends the leases of a run whose process is gone, so that the next run takes its items; returns how many."""
     held = StageResult.objects.filter(run=run, state=Status.PROCESSING)
-    return held.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    # Not its items any more either: the same run, taken up again, must not renew the leases of its dead self.
+    return held.update(lease_expires_at=timezone.now() - timedelta(seconds=1), run=None)
 
 
 def _chunks(ids: list[int]) -> Iterable[list[int]]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from album.batches.ledger import abandon, items_in_scope
 from album.batches.options import BatchOptions, StopReason
-from album.models import BatchRun, Status
+from album.models import BatchRun, MediaItem, Status
 
 logger = logging.getLogger(__name__)
 State = BatchRun.State
@@ -39,6 +39,10 @@ def begin_run(run: BatchRun) -> None:
     run.host, run.pid = socket.gethostname(), os.getpid()
     run.started_at = run.started_at or timezone.now()
     run.heartbeat_at, run.finished_at = timezone.now(), None
+    if run.pk is not None:  # taken up again: its dead process may not have written its last counts
+        done = MediaItem.objects.filter(stage_results__run=run)
+        run.items_completed = done.filter(processing_status=Status.COMPLETED).distinct().count()
+        run.items_failed = done.filter(processing_status=Status.FAILED).distinct().count()
     run.save()
 
 

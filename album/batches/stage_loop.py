@@ -20,7 +20,14 @@ from album.batches.options import BatchOptions, Budget, StopReason
 from album.batches.progress import Progress
 from album.batches.recording import Recorder
 from album.batches.watchdog import time_limit
-from album.exceptions import AlbumError, InferenceCancelled, InferenceError, InferenceOutOfMemory, MediaError
+from album.exceptions import (
+    AlbumError,
+    InferenceCancelled,
+    InferenceError,
+    InferenceOutOfMemory,
+    MediaError,
+    NotEnoughMemory,
+)
 from album.inference.merging import merge_analyses
 from album.inference.results import Analysis, Analyzer, Frame, WeightsRef
 from album.models import Stage
@@ -77,7 +84,7 @@ class StageLoop:
             weights, open_analyzer = self._untried.popleft()
             try:
                 self.analyzer = open_analyzer()
-            except InferenceOutOfMemory as error:
+            except (InferenceOutOfMemory, NotEnoughMemory) as error:
                 self.progress.listener.note(f"{weights.id} does not fit into memory: {error}")
                 continue
             self.micro_batch = max(1, self.analyzer.micro_batch >> self.claimer.run.restarts)

@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from album.batches import watchdog
+from album.batches.ledger import Claimer, abandon, open_ledger
 from album.batches.options import Redo
 from album.batches.run import run_batch
 from album.exceptions import WeightsMissing
@@ -243,6 +244,19 @@ def test_all_does_again_only_what_other_weights_made(make_grays, photo_run, phot
     totals = run_batch(photo_run(), options, [work_of(FakeAnalyzer(weights=WeightsRef("new", "1")))], Notebook())
     assert totals.completed == 1
     assert set(StageResult.objects.values_list("weights", flat=True)) == {"new"}
+
+
+def test_a_run_taken_up_again_finishes_what_its_dead_self_held(make_grays, photo_run, photos) -> None:
+    make_grays(10, 11, 12)
+    run = photo_run()
+    claimer = Claimer(run, photos, Stage.CAPTION, set())
+    open_ledger(photos, {Stage.CAPTION: ("fake", "1")})
+    assert len(claimer.claim(2, with_suspects=False)) == 2
+    abandon(run)
+    analyzer = FakeAnalyzer()
+    totals = run_batch(run, photos, [work_of(analyzer)], Notebook())
+    assert (totals.completed, totals.remaining) == (3, 0)
+    assert [len(call) for call in analyzer.analyzed] == [1, 1, 1], "suspects come alone"
 
 
 def test_an_item_that_killed_its_run_too_often_is_failed_without_another_try(make_grays, photo_run, photos) -> None:

@@ -200,14 +200,16 @@ def test_a_stopping_worker_ends_its_batch_at_an_item(installation) -> None:
 
 
 def test_a_batch_killed_for_its_memory_is_started_again(installation) -> None:
-    installation.make_rows(3000)
+    installation.make_rows(1500)
     worker = installation.start(*WORKER)
     installation.python("from album.tasks import process_pending_photos_batch as t; t.delay()")
     wait_until(lambda: installation.statuses().get("completed", 0) > 0, 40, "batch under way")
     (batch,) = batch_of(worker)
     batch.kill()
-    wait_until(lambda: installation.statuses() == {"completed": 3000}, 60, "a second process ended the work")
-    assert installation.ask("list(BatchRun.objects.values_list('state', 'restarts'))") == [["finished", 1]]
+    wait_until(lambda: installation.statuses() == {"completed": 1500}, 90, "a second process ended the work")
+    assert installation.ask("list(BatchRun.objects.values_list('state', 'restarts', 'items_completed'))") == [
+        ["finished", 1, 1500]
+    ]
 
 
 def test_worker_and_beat_are_small_at_rest(installation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from argparse import ArgumentParser
 from datetime import time
@@ -13,6 +14,7 @@ import psutil
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from album.batches.options import BatchOptions, Redo
 from album.batches.planning import Machine, forecast, inspect_machine, options_of, with_item_costs
@@ -94,7 +96,8 @@ class AnalyzeCommand(BaseCommand):
                 self.stdout.write(reason)
         terminal = Terminal(self, show_progress=show_progress)
         try:
-            totals = run_batch(run, bounds, machine.works(bounds.stages), terminal)
+            with logging_redirect_tqdm([logging.getLogger()]):
+                totals = run_batch(run, bounds, machine.works(bounds.stages), terminal)
         finally:
             terminal.close()
         self.stdout.write(self._sentence(totals))
