@@ -97,4 +97,4 @@ def _import_file(owner: User, path: Path, album: Album | None) -> bool:
 def _name_in(folder: Path, path: Path, error: Exception) -> str:
     """The reason, led by the path within the folder: names repeat in other folders."""
     relative = str(path.relative_to(folder))
-    return f"{relative}: {str(error).removeprefix(f'{path.name}: ')}"
+    return f"{relative}: {str(error).removeprefix(path.name).removeprefix(': ').strip()}"
