@@ -17,7 +17,9 @@ VAR_DIR = env.path("PHOTO_ALBUM_VAR_DIR", BASE_DIR / "var")
 MEDIA_ROOT = env.path("MEDIA_ROOT", VAR_DIR / "media")
 MODELS_CACHE_DIR = env.path("MODELS_CACHE_DIR", BASE_DIR / "models_cache")
 STATIC_ROOT = env.path("STATIC_ROOT", VAR_DIR / "static")
-VAR_DIR.mkdir(mode=0o750, parents=True, exist_ok=True)
+FILE_UPLOAD_TEMP_DIR = VAR_DIR / "spool"  # not /tmp, which on small machines lies in memory
+for _folder in (VAR_DIR, STATIC_ROOT, FILE_UPLOAD_TEMP_DIR):
+    _folder.mkdir(mode=0o750, parents=True, exist_ok=True)
 
 
 def _kept_secret(path: Path) -> str:

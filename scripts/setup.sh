@@ -34,7 +34,7 @@ make_environment() {
         say "Installing $file"
         local hashes=()
         grep -q -- --hash "$file" && hashes=(--require-hashes)
-        .venv/bin/pip install --quiet --disable-pip-version-check "${hashes[@]}" -r "$file"
+        .venv/bin/pip install -qq --disable-pip-version-check "${hashes[@]}" -r "$file"
     done
     printf '%s' "$wanted" >.venv/installed
 }

@@ -90,6 +90,7 @@ def open_analyzer(plan: StagePlan, profile: Profile, cache_dir: Path) -> Analyze
             vocabulary = folder / "vocabulary.txt"
             words = read_vocabulary(vocabulary if vocabulary.is_file() else PHOTO_TAGS)
             tagger = ZeroShotTagger(encoder, words, cache_dir=cache_dir / TAG_VECTORS_DIR, weights=plan.weights)
+            encoder.release_texts()  # needed only while the vectors of the vocabulary were made
         except BaseException:
             encoder.close()
             raise

@@ -49,6 +49,8 @@ def _convert(entry: Entry, source: Path, target: Path) -> ParityReport | Encoder
         from album.inference.export import export_blip
 
         return export_blip(source, target, int8=entry.id.endswith("-int8"))
-    from album.inference.export_encoders import quantize_dual_encoder
+    from album.inference.export_encoders import export_dual_encoder, quantize_dual_encoder
 
+    if (source / "model.safetensors").is_file():  # a folder of transformers; the hub's ready ONNX needs no torch
+        return export_dual_encoder(source, target, int8=True)
     return quantize_dual_encoder(source, target)

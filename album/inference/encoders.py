@@ -214,6 +214,9 @@ class TorchDualEncoder:
         """``(N, D) float32``, each row of L2 norm 1."""
         return self._embed(texts, self._tokenizer.encode, text_features)
 
+    def release_texts(self) -> None:
+        """Does nothing: transformers holds both sides as one network."""
+
     def cancel(self) -> None:
         """Nothing; embedding ends with InferenceCancelled after the present batch."""
         self._cancelled = True

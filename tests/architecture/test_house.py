@@ -27,7 +27,7 @@ def test_no_module_is_longer_than_400_lines() -> None:
 
 def test_no_function_is_longer_than_50_lines() -> None:
     long = [
-        f"{path.name}:{node.name} {node.end_lineno - node.lineno + 1}"
+        f"{path.name}:{node.name} {(node.end_lineno or 0) - node.lineno + 1}"
         for path in modules()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 50

@@ -16,8 +16,9 @@ from album.models.media import Kind
 
 @pytest.fixture(autouse=True)
 def media_root(tmp_path: Path, settings) -> Path:
-    settings.MEDIA_ROOT = tmp_path / "media"
-    return settings.MEDIA_ROOT
+    folder = tmp_path / "media"
+    settings.MEDIA_ROOT = folder
+    return folder
 
 
 def gray_png(gray: int) -> bytes:

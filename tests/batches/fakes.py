@@ -11,7 +11,9 @@ import numpy as np
 from album.batches.stage_loop import StageWork
 from album.exceptions import InferenceError, InferenceOutOfMemory
 from album.inference.results import Analysis, Analyzer, Frame, Tag, TagSource, WeightsRef
-from album.models import Stage
+from album.models import MediaItem, Stage
+
+FAKE_WEIGHTS = WeightsRef("fake", "1")
 
 
 def mean_color(frame: Frame) -> int:
@@ -23,7 +25,7 @@ class FakeAnalyzer:
     """Satisfies ``Analyzer``; a picture is known by its mean gray value, which its description repeats."""
 
     stage: Stage = Stage.CAPTION
-    weights: WeightsRef = WeightsRef("fake", "1")
+    weights: WeightsRef = FAKE_WEIGHTS
     micro_batch: int = 4
     fails_on: frozenset[int] = frozenset()
     hangs_on: frozenset[int] = frozenset()
@@ -83,8 +85,8 @@ class Notebook:
     def stage_started(self, stage: Stage, total: int, weights: str) -> None:
         self.notes.append(f"{stage} {total} {weights}")
 
-    def item_done(self, item: object, stage: Stage, outcome: Analysis | str) -> None:
-        self.outcomes[getattr(item, "pk")] = outcome
+    def item_done(self, item: MediaItem, stage: Stage, outcome: Analysis | str) -> None:
+        self.outcomes[item.pk] = outcome
 
     def note(self, message: str) -> None:
         self.notes.append(message)

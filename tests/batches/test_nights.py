@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.signals import setting_changed
 from django.utils import timezone
 
 from album.batches import nights
@@ -14,6 +16,18 @@ from album.models import AIProcessingSettings, BatchRun
 from album.models.media import Kind
 
 State = BatchRun.State
+
+
+@pytest.fixture
+def set_zone(settings) -> Iterator[Callable[[str], None]]:
+    """Makes this zone Django's default; restores UTC."""
+
+    def change(name: str) -> None:
+        settings.TIME_ZONE = name
+        setting_changed.send(sender=None, setting="TIME_ZONE", value=name, enter=True)
+
+    yield change
+    change("UTC")
 
 
 @pytest.fixture
@@ -41,30 +55,20 @@ def at(text: str) -> datetime:
         ("Pacific/Auckland", "2026-11-20T13:10:00", "2026-11-20T13:00:00"),
     ],
 )
-def test_the_due_moment_is_two_in_the_local_night(schedule, settings, zone, now, photos_due) -> None:
-    settings.TIME_ZONE = zone
-    timezone.get_default_timezone.cache_clear()
-    try:
-        assert due_moment(schedule, Kind.PHOTO, at(now)) == at(photos_due)
-    finally:
-        settings.TIME_ZONE = "UTC"
-        timezone.get_default_timezone.cache_clear()
+def test_the_due_moment_is_two_in_the_local_night(schedule, set_zone, zone, now, photos_due) -> None:
+    set_zone(zone)
+    assert due_moment(schedule, Kind.PHOTO, at(now)) == at(photos_due)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
-def test_every_local_date_of_a_year_has_exactly_one_moment(schedule, settings, zone) -> None:
-    settings.TIME_ZONE = zone
-    timezone.get_default_timezone.cache_clear()
-    try:
-        start = at("2026-12-01T00:00:00")
-        quarters = [start + timedelta(minutes=15 * n) for n in range(365 * 96)]
-        for kind in Kind:
-            moments = {due_moment(schedule, kind, now) for now in quarters}
-            dates = [moment.astimezone(ZoneInfo(zone)).date() for moment in moments]
-            assert len(dates) == len(set(dates)) in (365, 366, 367)
-    finally:
-        settings.TIME_ZONE = "UTC"
-        timezone.get_default_timezone.cache_clear()
+def test_every_local_date_of_a_year_has_exactly_one_moment(schedule, set_zone, zone) -> None:
+    set_zone(zone)
+    start = at("2026-12-01T00:00:00")
+    quarters = [start + timedelta(minutes=15 * n) for n in range(365 * 96)]
+    for kind in Kind:
+        moments = {due_moment(schedule, kind, now) for now in quarters}
+        dates = [moment.astimezone(ZoneInfo(zone)).date() for moment in moments]
+        assert len(dates) == len(set(dates)) in (365, 366, 367)
 
 
 def test_a_night_is_opened_once(schedule) -> None:
@@ -86,8 +90,11 @@ def test_a_host_that_was_off_catches_up_the_last_night_only(schedule) -> None:
 
 def test_photos_and_videos_have_nights_of_their_own(schedule) -> None:
     now = at("2026-11-21T02:10:00")
-    assert open_night(Kind.PHOTO, now).scheduled_for == at("2026-11-21T02:00:00")
-    assert open_night(Kind.VIDEO, now).scheduled_for == at("2026-11-20T02:30:00")
+    nights = [open_night(kind, now) for kind in (Kind.PHOTO, Kind.VIDEO)]
+    assert [night and night.scheduled_for for night in nights] == [
+        at("2026-11-21T02:00:00"),
+        at("2026-11-20T02:30:00"),
+    ]
 
 
 def test_switching_the_schedule_on_at_noon_starts_nothing_at_noon(schedule) -> None:
@@ -104,6 +111,7 @@ def test_nothing_is_due_when_switched_off(schedule, switch) -> None:
 
 def test_a_broken_night_is_taken_up_three_times_and_no_more(schedule) -> None:
     run = open_night(Kind.PHOTO, timezone.now())
+    assert run is not None
     for expected in (1, 1, 1, 0):
         BatchRun.objects.filter(pk=run.pk).update(state=State.INTERRUPTED, stop_reason=BatchRun.StopReason.KILLED)
         assert len(runs_to_take_up(timezone.now())) == expected
@@ -121,5 +129,6 @@ def test_a_run_whose_message_got_lost_is_rung_again(schedule) -> None:
 
 def test_a_run_that_a_person_stopped_stays_stopped(schedule) -> None:
     run = open_night(Kind.PHOTO, timezone.now())
+    assert run is not None
     BatchRun.objects.filter(pk=run.pk).update(state=State.FINISHED, stop_reason=BatchRun.StopReason.REQUESTED)
     assert runs_to_take_up(timezone.now()) == []

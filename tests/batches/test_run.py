@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from album.batches import watchdog
 from album.batches.ledger import Claimer, abandon, open_ledger
 from album.batches.options import Redo
 from album.batches.run import run_batch
-from album.exceptions import WeightsMissing
+from album.exceptions import InferenceCancelled, WeightsMissing
 from album.inference.results import WeightsRef
+from album.media.decode import decode_photo
 from album.models import BatchRun, Embedding, ItemTag, MediaItem, Stage, StageResult, Status, Tag
 from tests.batches.fakes import FakeAnalyzer, Notebook, work_of
 
@@ -80,8 +82,7 @@ def test_a_failed_item_is_tried_again_by_later_runs_until_it_is_quarantined(make
 
 def test_unreadable_file_fails_with_its_reason(make_grays, photo_run, photos) -> None:
     item, _ = make_grays(10, 20)
-    with open(item.original.path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\nno picture follows")
+    Path(item.original.path).write_bytes(b"\x89PNG\r\n\x1a\nno picture follows")
     run_batch(photo_run(), photos, [work_of(FakeAnalyzer())], Notebook())
     assert statuses() == ["failed", "completed"]
     assert item.original_name.split(".")[0] in StageResult.objects.get(item=item).error
@@ -159,7 +160,11 @@ def test_sigterm_finishes_the_micro_batch_and_returns_the_rest(make_grays, photo
 def test_a_person_can_stop_a_run(make_grays, photo_run, photos, monkeypatch) -> None:
     make_grays(*range(10, 30))
     monkeypatch.setattr("album.batches.progress.ROW_INTERVAL_S", 0)
-    analyzer = FakeAnalyzer(on_analyze=lambda _: BatchRun.objects.update(is_stop_requested=True) and None)
+
+    def ask(_: int) -> None:
+        BatchRun.objects.update(is_stop_requested=True)
+
+    analyzer = FakeAnalyzer(on_analyze=ask)
     totals = run_batch(photo_run(), photos, [work_of(analyzer)], Notebook())
     assert totals.stop_reason == Reason.REQUESTED
     assert totals.completed == 4
@@ -201,16 +206,14 @@ def test_an_item_that_takes_too_long_fails_alone(make_grays, photo_run, photos) 
 
 def test_a_decoder_that_hangs_costs_one_item(make_grays, photo_run, photos, monkeypatch) -> None:
     items = make_grays(10, 11, 12)
-    from album.batches import decoding
-
-    original = decoding.decode_photo
+    original = decode_photo
 
     def decode(path, *, min_side_px):
         if path.name == items[1].original.name.rsplit("/", 1)[1]:
             signal.sigtimedwait([], 3)
         return original(path, min_side_px=min_side_px)
 
-    monkeypatch.setattr(decoding, "decode_photo", decode)
+    monkeypatch.setattr("album.batches.decoding.decode_photo", decode)
     options = dataclasses.replace(photos, item_timeout_s=0.3)
     totals = run_batch(photo_run(), options, [work_of(FakeAnalyzer())], Notebook())
     assert (totals.completed, totals.failed) == (2, 1)
@@ -282,11 +285,11 @@ def test_a_hang_in_native_code_leaves_the_process_after_the_grace(monkeypatch) -
     given_up: list[bool] = []
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # native code sees no Python exception
     try:
-        with pytest.raises(watchdog.InferenceCancelled):
-            with watchdog.time_limit(0.1, cancel=lambda: None, give_up=lambda: given_up.append(True)):
-                signal.sigtimedwait([], 0.5)
-                signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-                signal.sigtimedwait([], 0.1)
+        limit = watchdog.time_limit(0.1, cancel=lambda: None, give_up=lambda: given_up.append(True))
+        with pytest.raises(InferenceCancelled), limit:
+            signal.sigtimedwait([], 0.5)
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+            signal.sigtimedwait([], 0.1)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     assert given_up == [True]

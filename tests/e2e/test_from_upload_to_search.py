@@ -53,7 +53,8 @@ def test_two_red_circles_are_found_in_the_morning(alice_client) -> None:
     assert {tag.name for tag in item.tags.all()} >= {"circle", "red", "red circle", "blue background"}
     assert Embedding.objects.get(item=item).weights == "tiny-clip"
     assert (
-        MediaItem.objects.get(original_name="IMG_2.jpg").ai_description == "a large green star on a white background"
+        MediaItem.objects.get(original_name="IMG_2.jpg").ai_description
+        == "a large green star on a white background"
     )
     assert found(alice_client, "red circle") == {"IMG_1.jpg"}
     assert found(alice_client, '"two red circles"') == {"IMG_1.jpg"}

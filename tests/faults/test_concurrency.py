@@ -18,7 +18,7 @@ def test_two_batches_and_one_on_demand_share_two_thousand_photos(
     runs.append(installation.start_manage(*COMMAND, "--limit", "50"))
     outputs = [run.communicate(timeout=240)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], outputs
-    described = [int(re.search(r"(\d+) photos described", output)[1]) for output in outputs]
+    described = [int(re.findall(r"(\d+) photos described", output)[0]) for output in outputs]
     assert installation.statuses() == {"completed": 2000}
     assert sum(described) == 2000
     assert described[2] == 50

@@ -47,6 +47,9 @@ class FakeNetwork:
     def caption(self, images: Sequence[Pixels]) -> list[Caption]:
         return [Caption("two red circles on a blue background", 0.9, 7) for _ in images]
 
+    def release_texts(self) -> None:
+        pass
+
     def cancel(self) -> None:
         self.events.append("cancel")
 

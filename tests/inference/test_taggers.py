@@ -49,6 +49,9 @@ class CompassEncoder:
     def embed_images(self, images: Sequence[Pixels]) -> FloatArray:
         raise AssertionError("a tagger embeds no pictures")
 
+    def release_texts(self) -> None:
+        pass
+
     def cancel(self) -> None: ...
 
     def close(self) -> None: ...

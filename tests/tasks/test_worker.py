@@ -109,7 +109,7 @@ def test_a_new_hour_takes_effect_without_restart_and_runs_once(installation) -> 
     )
     soon = datetime.now().astimezone().astimezone(tz=None) + timedelta(seconds=75)
     installation.python(
-        f"""
+        """
         from datetime import datetime, timedelta, UTC
         from album.models import AIProcessingSettings
         from album.services.ai_settings import save_ai_settings

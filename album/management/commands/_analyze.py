@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,7 @@ class AnalyzeCommand(BaseCommand):
 
     def _run(self, machine: Machine, run: BatchRun, bounds: BatchOptions, *, show_progress: bool) -> None:
         run.profile = machine.profile.name
-        if show_progress:
-            for reason in machine.plan.reasons:
-                self.stdout.write(reason)
-        terminal = Terminal(self, show_progress=show_progress)
+        terminal = Terminal(self, machine.plan.reasons if show_progress else None)
         try:
             with logging_redirect_tqdm([logging.getLogger()]):
                 totals = run_batch(run, bounds, machine.works(bounds.stages), terminal)
@@ -123,14 +121,19 @@ class AnalyzeCommand(BaseCommand):
 class Terminal:
     """Progress for a person: a bar, and each description as it comes."""
 
-    def __init__(self, command: BaseCommand, *, show_progress: bool) -> None:
-        self.command, self.show_progress = command, show_progress
+    def __init__(self, command: BaseCommand, reasons: Sequence[str] | None) -> None:
+        """``reasons`` are said when there is something to do; None: nobody looks, so only notes are passed on."""
+        self.command, self.reasons = command, reasons
         self._bar: tqdm[Any] | None = None
 
     def stage_started(self, stage: Stage, total: int, weights: str) -> None:
         self.close()
-        if self.show_progress:
-            self._bar = tqdm(total=total, desc=f"{stage.label} ({weights})", unit="item")
+        if self.reasons is not None:
+            for reason in self.reasons:
+                self.command.stdout.write(reason)
+            self.reasons = ()
+            label = f"{stage.label} ({weights})"
+            self._bar = tqdm(total=total, desc=label, unit="item", disable=None)  # None: no bar in a file or pipe
 
     def item_done(self, item: MediaItem, stage: Stage, outcome: Analysis | str) -> None:
         if self._bar is None:
