@@ -20,21 +20,20 @@ install_packages() {
         "${missing[@]}" >/dev/null
 }
 
-# make_environment FILE... : a .venv that holds exactly these requirement files; nothing to do when it does.
+# make_environment FILE... : a .venv that holds these requirement files; nothing to do when it does.
 make_environment() {
     command -v python3 >/dev/null || install_packages python3=python3
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.11 or newer is needed"
     python3 -c 'import ensurepip' 2>/dev/null || install_packages no-such-command=python3-venv
-    local wanted
-    wanted=$(sha256sum "$@" | sha256sum)
-    [ "$(cat .venv/installed 2>/dev/null)" = "$wanted" ] && return
     [ -x .venv/bin/python ] || python3 -m venv .venv
-    local file
+    local file stamp hashes
     for file in "$@"; do
+        stamp=.venv/.installed-$file
+        cmp -s "$file" "$stamp" && continue
         say "Installing $file"
-        local hashes=()
+        hashes=()
         grep -q -- --hash "$file" && hashes=(--require-hashes)
         .venv/bin/pip install -qq --disable-pip-version-check "${hashes[@]}" -r "$file"
+        cp "$file" "$stamp"
     done
-    printf '%s' "$wanted" >.venv/installed
 }

@@ -1,0 +1,49 @@
+"""Documents say what works: their commands are parsed, those about the night are run, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from tests.faults.conftest import installation as installation_fixture
+from tests.faults.installation import Installation
+
+installation = installation_fixture
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
+PAGE_NAMES = [str(page.relative_to(REPOSITORY)) for page in PAGES]
+
+
+def manage_lines(page: Path) -> list[list[str]]:
+    """The arguments of every ``manage.py`` line in the command blocks of a page."""
+    lines = re.findall(r"^(?:\$ |    )(?:python )?(?:\./)?manage\.py (.*)$", page.read_text(), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+def test_every_command_and_option_on_the_page_exists(page: Path) -> None:
+    commands = get_commands()
+    for name, *arguments in manage_lines(page):
+        assert name in commands, f"{page.name}: there is no command {name}"
+        app = commands[name]
+        assert isinstance(app, str)
+        load_command_class(app, name).create_parser("manage.py", name).parse_args(arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+def test_every_link_on_the_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_lines_about_the_night_run(installation: Installation) -> None:
+    installation.make_photos(3)
+    lines = manage_lines(REPOSITORY / "docs" / "nights.md")
+    assert len(lines) >= 10
+    for line in lines:
+        installation.manage(*line)
+    assert installation.statuses() == {"completed": 3}
