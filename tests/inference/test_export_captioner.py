@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from album.exceptions import WeightsCorrupt, WeightsError, WeightsMissing  # noqa: E402
 from album.inference.captioners import OnnxBlip, TorchBlip, Wishes  # noqa: E402
-from album.inference.export import export_blip  # noqa: E402
+from album.inference.export import export_blip, quantize_dynamic_int8  # noqa: E402
 from album.inference.results import Pixels  # noqa: E402
 from album.inference.sessions import open_onnx  # noqa: E402
 
@@ -97,13 +97,13 @@ def test_punctuation_follows_its_word_and_special_words_are_left_out(exported: P
 
 
 def test_int8_is_near_torch_and_less_than_half_the_size(tmp_path: Path) -> None:
-    plain = export_blip(TRAINED, tmp_path / "fp32", int8=False)
-    small = export_blip(TRAINED, tmp_path / "int8", int8=True)
+    plain = export_blip(TRAINED, tmp_path / "out" / "fp32", int8=False)
+    small = export_blip(TRAINED, tmp_path / "out" / "int8", int8=True)
     assert plain.cosine > 0.99999 and plain.agreement == 1
     assert small.cosine > 0.995 and small.agreement > 0.9 and small.is_int8
     assert small.size_bytes < 0.5 * plain.size_bytes
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fp32", "int8"]
-    names = sorted(path.name for path in (tmp_path / "int8").iterdir())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fp32", "int8"]
+    names = sorted(path.name for path in (tmp_path / "out" / "int8").iterdir())
     assert names == ["config.json", "encoder.onnx", "step.onnx", "tokenizer.json"]
 
 
@@ -115,6 +115,28 @@ def test_only_matrices_and_word_embeddings_are_quantized() -> None:
     assert {"MatMulInteger", "Conv"} <= kinds and "ConvInteger" not in kinds
     tables = [item for item in step.initializer if item.data_type == onnx.TensorProto.INT8]
     assert any(len(item.dims) == 2 and item.dims[1] == 96 for item in tables)
+
+
+def test_a_product_with_a_transposed_constant_is_quantized_too(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    words = np.random.default_rng(0).standard_normal((50, 16)).astype(np.float32)
+    nodes = [helper.make_node("Transpose", ["words"], ["turned"], perm=[1, 0])]
+    nodes += [helper.make_node("Gather", ["words", "ids"], ["said"])]
+    nodes += [helper.make_node("MatMul", ["said", "turned"], ["scores"])]
+    inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])]
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 50])]
+    graph = helper.make_graph(nodes, "tied", inputs, outputs, [numpy_helper.from_array(words, "words")])
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "plain.onnx")
+    quantize_dynamic_int8(tmp_path / "plain.onnx", tmp_path / "small.onnx", embeddings=True)
+
+    small = onnx.load(tmp_path / "small.onnx").graph
+    assert "MatMulInteger" in {node.op_type for node in small.node}
+    assert not [item for item in small.initializer if item.data_type == TensorProto.FLOAT and len(item.dims) > 1]
+    (scores,) = open_onnx(tmp_path / "small.onnx", threads=1).run({"ids": np.arange(50)})
+    assert (scores.argmax(axis=1) == np.arange(50)).mean() > 0.9
 
 
 def test_the_graphs_hold_no_paths_of_the_machine_that_made_them(exported: Path) -> None:
