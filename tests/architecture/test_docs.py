@@ -1,4 +1,4 @@
-"""Documents say what works: their commands are parsed, those about the night are run, their links lead somewhere."""
+"""Documents say what works: their commands are parsed, those about the night run, their links lead somewhere."""
 
 from __future__ import annotations
 
