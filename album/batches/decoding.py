@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from album.batches.failpoints import failpoint
 from album.exceptions import AlbumError, MediaError
@@ -53,20 +55,37 @@ class DecodeAhead:
 
     def __init__(self, load: Callable[[MediaItem], list[Frame]], threads: int) -> None:
         self._load = load
-        self._permits = threading.Semaphore(threads)
+        self._waiting: SimpleQueue[tuple[MediaItem, Future[list[Frame]]] | None] = SimpleQueue()
+        self._thread_count = 0
+        for _ in range(threads):
+            self._start_thread()
 
     def submit(self, item: MediaItem) -> Future[list[Frame]]:
+        """The pictures of the item, once a thread has come to it."""
         future: Future[list[Frame]] = Future()
-        threading.Thread(target=self._work, args=(item, future), daemon=True).start()
+        self._waiting.put((item, future))
         return future
 
-    def _work(self, item: MediaItem, future: Future[list[Frame]]) -> None:
-        with self._permits:
+    def replace_lost_thread(self) -> None:
+        """Lets another thread go on in place of one that hangs."""
+        self._start_thread()
+
+    def close(self) -> None:
+        """Ends the threads; what none of them has begun is forgotten."""
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
+        for _ in range(self._thread_count):
+            self._waiting.put(None)
+
+    def _start_thread(self) -> None:
+        self._thread_count += 1
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while (next_item := self._waiting.get()) is not None:
+            item, future = next_item
             try:
                 future.set_result(self._load(item))
             except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
                 future.set_exception(error)
-
-    def replace_lost_thread(self) -> None:
-        """Lets another decode begin in place of one that hangs."""
-        self._permits.release()

@@ -6,6 +6,7 @@ run's id, and its lease lives. At most one stage row of an item is ``processing`
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -117,6 +118,7 @@ class Claimer:
     def __init__(self, run: BatchRun, options: BatchOptions, stage: Stage, touched: set[int]) -> None:
         self.run, self.options, self.stage, self.touched = run, options, stage, touched
         self.lease_s = float(settings.AI_LEASE_SECONDS)
+        self._renewed_at = time.monotonic()
         self._own = sorted(touched, reverse=True)
 
     def claim(self, count: int, *, with_suspects: bool) -> list[Claim]:
@@ -175,7 +177,11 @@ class Claimer:
         return [Claim(row.pk, row.item, row.attempts + 1) for row in taken]
 
     def renew(self) -> None:
-        """Extends the lease of everything that the run holds."""
+        """Extends the lease of everything that the run holds, once an eighth of it has passed."""
+        now = time.monotonic()
+        if now - self._renewed_at < self.lease_s / 8:
+            return
+        self._renewed_at = now
         held = StageResult.objects.filter(run=self.run, state=Status.PROCESSING)
         held.update(lease_expires_at=timezone.now() + timedelta(seconds=self.lease_s))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 
 from django.db.models import Q
@@ -61,7 +62,8 @@ def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Pro
         progress.stage_started(work.stage, bounded, loop.analyzer.weights.id)
         load = partial(load_frames, min_side_px=work.min_side_px, video_frames=options.video_frames)
         try:
-            reason = loop.run(DecodeAhead(load, work.decode_threads), budget=progress.budget)
+            with closing(DecodeAhead(load, work.decode_threads)) as decoder:
+                reason = loop.run(decoder, budget=progress.budget)
         finally:
             loop.close()
         if reason is not None:
