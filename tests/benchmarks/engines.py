@@ -87,7 +87,7 @@ def check_length(tokens: int) -> None:
 
 
 def main(name: str, weights: str, count: str, *photos: str) -> None:
-    side_px = 2 * (CLIP_SIDE_PX if name.startswith("clip") else BLIP_SIDE_PX)
+    side_px = (CLIP_SIDE_PX if name.startswith("clip") else BLIP_SIDE_PX) * 3 // 2
     pictures = [decode_photo(Path(photo), min_side_px=side_px) for photo in photos]
     wanted = [pictures[number % len(pictures)] for number in range(int(count))]
     run: Engine = globals()[name](Path(weights))

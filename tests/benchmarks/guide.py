@@ -1,7 +1,7 @@
-"""What the guide starts from: a process for one photo, ``python -m tests.benchmarks.guide WEIGHTS PHOTO``.
+"""What the guide starts from, a process for one photo: ``python -m tests.benchmarks.guide WEIGHTS PHOTO [THREADS]``.
 
 Imports torch and transformers, loads BLIP and CLIP, reads the file, makes one caption and one vector, and ends.
-The networks run on one thread, which takes less CPU than torch's default of one per core.
+Without THREADS torch chooses, as it does for anyone who does not ask: one per core.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from transformers import BlipForConditionalGeneration, BlipImageProcessor, CLIPI
 from tests.benchmarks.full_size import TOKENS
 
 
-def main(weights: Path, photo: Path) -> None:
-    torch.set_num_threads(1)
+def main(weights: Path, photo: Path, threads: int | None) -> None:
+    if threads is not None:
+        torch.set_num_threads(threads)
     captioner = BlipForConditionalGeneration.from_pretrained(weights / "torch" / "blip").eval()
     encoder = CLIPModel.from_pretrained(weights / "torch" / "clip").eval()
     picture = Image.open(photo).convert("RGB")
@@ -30,4 +31,4 @@ def main(weights: Path, photo: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)

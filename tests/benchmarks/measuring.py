@@ -37,7 +37,9 @@ class Figure:
         return too_small or (self.most is not None and self.value > self.most)
 
     def __str__(self) -> str:
-        target = f"≥ {self.least:g}" if self.least is not None else f"≤ {self.most:g}" if self.most else ""
+        target = (
+            f"≥ {self.least:g}" if self.least is not None else f"≤ {self.most:g}" if self.most is not None else ""
+        )
         verdict = ("MISS" if self.is_missed else "PASS") if target else ""
         number = f"{self.value:,.4g}" if self.value < 1000 else f"{self.value:,.0f}"
         note = f" ({self.note})" if self.note else ""
@@ -61,12 +63,12 @@ def run_child(*arguments: object, env: Mapping[str, str] | None = None) -> Spent
     """A Python process, run to its end. Raises RuntimeError with its output where it fails."""
     command = [sys.executable, *map(str, arguments)]
     started = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    output = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    ) as process:
+        output = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}")
     return Spent(usage.ru_utime + usage.ru_stime, time.monotonic() - started, output)

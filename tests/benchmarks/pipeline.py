@@ -106,7 +106,7 @@ def main(weights: Path, rounds: int) -> None:
     photos = [Path(photo.original.path) for photo in Photo.objects.all()]
     captioner = OnnxBlip(weights / BLIP_ID, threads=1, decode_batch=MICRO_BATCH)
     captions = Left(captioner, WeightsRef(BLIP_ID, "bench"), MICRO_BATCH)
-    wide = 2 * captioner.config.image_size_px
+    wide, narrow = (3 * side_px // 2 for side_px in (captioner.config.image_size_px, 224))
     tensors = [
         resize_and_normalize([decode_photo(path, min_side_px=wide)], captioner.config.recipe) for path in photos
     ]
@@ -120,7 +120,7 @@ def main(weights: Path, rounds: int) -> None:
     visual = encoder._visual
     if visual is None:
         raise RuntimeError("the image tower is open from the start")
-    crops = [resize_and_normalize([decode_photo(path, min_side_px=448)], small) for path in photos]
+    crops = [resize_and_normalize([decode_photo(path, min_side_px=narrow)], small) for path in photos]
 
     def bare_vectors() -> None:
         for crop in crops:
@@ -132,10 +132,10 @@ def main(weights: Path, rounds: int) -> None:
         lambda: through_the_batch(captions, Stage.CAPTION, wide),
         lambda: seconds_each(lambda: bare_captions(captioner, tensors), len(tensors)),
     )
-    through_the_batch(vectors, Stage.EMBED, 448)
+    through_the_batch(vectors, Stage.EMBED, narrow)
     embed_s, bare_embed_s = in_turns(
         rounds,
-        lambda: through_the_batch(vectors, Stage.EMBED, 448),
+        lambda: through_the_batch(vectors, Stage.EMBED, narrow),
         lambda: seconds_each(bare_vectors, len(crops)),
     )
     print(json.dumps({"caption": [batch_s, bare_s], "embed": [embed_s, bare_embed_s]}))
