@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from album.batches.children import run_in_child
 from album.batches.nights import open_night, runs_to_take_up
-from album.batches.run_state import State, reap_dead_runs
+from album.batches.run_state import State, end_run, reap_dead_runs
 from album.models import AIProcessingSettings, BatchRun, MediaItem, Status
 from album.models.media import Kind
 from album.services.ai_settings import write_beat_schedule
@@ -67,13 +67,15 @@ def ring(run: BatchRun) -> None:
 
 
 def _process_batch(kind: Kind, scheduled: bool, run_id: int | None) -> dict[str, Any]:
+    run = None if run_id is None else BatchRun.objects.filter(pk=run_id, kind=kind, state=State.QUEUED).first()
     if not AIProcessingSettings.load().processing_enabled:
-        return {"skipped": "AI processing is switched off in the settings"}
-    if run_id is not None:
-        run = BatchRun.objects.filter(pk=run_id, kind=kind, state=State.QUEUED).first()
-    elif scheduled:
+        words = "AI processing is switched off in the settings"
+        if run is not None:
+            end_run(run, State.REFUSED, BatchRun.StopReason.REQUESTED, words)
+        return {"skipped": words}
+    if run_id is None and scheduled:
         run = open_night(kind, timezone.now())
-    else:
+    elif run_id is None:
         limit = AIProcessingSettings.load().batch_size
         run = BatchRun.objects.create(kind=kind, trigger=BatchRun.Trigger.ON_DEMAND, item_limit=limit)
     if run is None:
@@ -87,6 +89,8 @@ def _process_item(kind: Kind, item_id: int) -> dict[str, Any]:
         return {"skipped": f"there is no {kind} {item_id}"}
     if item.processing_status not in (Status.PENDING, Status.FAILED):
         return {"skipped": f"{kind} {item_id} is {item.processing_status}"}
+    # Asked for by name: an item that was put aside gets new attempts.
+    MediaItem.objects.filter(pk=item_id, processing_status=Status.FAILED).update(processing_status=Status.PENDING)
     run = BatchRun.objects.create(kind=kind, trigger=BatchRun.Trigger.UPLOAD, item=item)
     return _totals(run_in_child(run))
 

@@ -16,7 +16,7 @@ from django.db import connections
 from album.batches.ledger import abandon
 from album.batches.nights import MAX_RESTARTS
 from album.batches.options import StopReason
-from album.batches.run_state import State, end_run
+from album.batches.run_state import State, end_run, take_run, write_run
 from album.models import BatchRun
 from album.models.media import Kind
 
@@ -28,11 +28,13 @@ STOP_GRACE_S = 120
 
 
 def run_in_child(run: BatchRun) -> BatchRun:
-    """The run, ended, after a child process has worked through it.
+    """The run, ended, after a child process has worked through it; untouched where another worker has it.
 
     A child that died (killed for its memory, crashed in native code, left by its watchdog) is started again
     up to ``MAX_RESTARTS`` times, each time with half the micro-batch; what it held goes back to the queue first.
     """
+    if not take_run(run):
+        return run
     while True:
         status = _wait(_start(run))
         connections.close_all()
@@ -42,11 +44,14 @@ def run_in_child(run: BatchRun) -> BatchRun:
         abandon(run)
         words = f"the process was killed by signal {-status}" if status < 0 else f"the process ended with {status}"
         logger.error("batch %s: %s", run.pk, words)
+        if status == -signal.SIGTERM:  # asked to end before it could listen: the service is being stopped
+            end_run(run, State.INTERRUPTED, StopReason.TERMINATED, words)
+            return run
         if run.restarts >= MAX_RESTARTS or run.is_stop_requested:
             end_run(run, State.INTERRUPTED, StopReason.KILLED, f"{words}; see the log of the worker")
             return run
-        run.restarts += 1
-        run.save(update_fields=["restarts"])
+        run.restarts, run.pid = run.restarts + 1, os.getpid()
+        write_run(run, "restarts", "pid")
 
 
 def _start(run: BatchRun) -> subprocess.Popen[bytes]:
@@ -61,7 +66,13 @@ def _start(run: BatchRun) -> subprocess.Popen[bytes]:
         if os.getppid() != parent:
             os._exit(1)
 
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, preexec_fn=die_with_parent)  # noqa: PLW1509
+    # A session of its own: Ctrl-C in a terminal reaches the worker, which then asks its batch to end, once.
+    return subprocess.Popen(
+        command,
+        cwd=settings.BASE_DIR,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - Celery's pool processes have one thread
+        start_new_session=True,
+    )
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

@@ -15,6 +15,7 @@ from album.exceptions import AlbumError, MediaError
 from album.inference.results import Frame, PhotoFacts
 from album.media.decode import decode_photo
 from album.media.frames import sample_frames
+from album.media.storage import is_marked
 from album.models import MediaItem
 from album.models.media import Kind
 
@@ -33,9 +34,9 @@ def load_frames(item: MediaItem, *, min_side_px: int, video_frames: int) -> list
     path = Path(item.original.path)
     facts = photo_facts(item)
     if not path.exists():
-        root = Path(item.original.storage.path("originals"))
-        if not root.is_dir():
-            raise StorageMissing(f"storage missing: {root} is not there. Mount it, then start the batch again.")
+        root = Path(item.original.storage.path(""))
+        if not is_marked(root):
+            raise StorageMissing(f"storage missing: {root} is not mounted. Mount it, then start the batch again.")
         raise MediaError(f"the original {item.original.name} is missing from the storage")
     failpoint("decode")
     if item.kind == Kind.PHOTO:

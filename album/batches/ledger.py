@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from album.batches.options import BatchOptions, Redo
@@ -43,11 +43,15 @@ def items_in_scope(options: BatchOptions) -> QuerySet[MediaItem]:
     return items
 
 
-def open_ledger(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None:
-    """Brings the ledger up to date before a run: every item in scope that waits has a row per wanted stage.
+def open_ledger(
+    options: BatchOptions, wanted: dict[Stage, tuple[str, str]], needed: Iterable[Stage] | None = None
+) -> None:
+    """Brings the ledger up to date before a run: every item in scope that waits has a row per needed stage.
 
     Args:
         wanted: per stage, the weights id and revision that the run will use.
+        needed: all stages without which an item is not complete, also those that this run leaves to another;
+            None: the wanted ones.
 
     Also mends what people may have done to ``processing_status`` by hand: setting it back to ``pending`` means
     "do this again".
@@ -55,13 +59,15 @@ def open_ledger(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> 
     if options.redo is not Redo.NOTHING:
         _reopen(options, wanted)
     waiting = items_in_scope(options).filter(processing_status__in=(Status.PENDING, Status.FAILED))
-    for stage in wanted:
+    for stage in wanted if needed is None else needed:
         rows = StageResult.objects.filter(item=OuterRef("pk"), stage=stage)
         missing = waiting.filter(~Exists(rows)).values_list("pk", flat=True)
         for chunk in _chunks(list(missing)):
-            StageResult.objects.bulk_create(
-                [StageResult(item_id=pk, stage=stage) for pk in chunk], ignore_conflicts=True
-            )
+            with transaction.atomic():
+                living = MediaItem.objects.filter(pk__in=chunk).values_list("pk", flat=True)
+                StageResult.objects.bulk_create(
+                    [StageResult(item_id=pk, stage=stage) for pk in living], ignore_conflicts=True
+                )
     pending = waiting.filter(processing_status=Status.PENDING).values("pk")
     reset = {"state": Status.PENDING, "attempts": 0, "error": ""}
     StageResult.objects.filter(item__in=pending, state=Status.FAILED).update(**reset)
@@ -90,22 +96,41 @@ def _reopen(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None
     ids = list(outdated.order_by("-pk").values_list("pk", flat=True)[: options.limit])
     for chunk in _chunks(ids):
         with transaction.atomic():
-            rows = StageResult.objects.filter(item__in=chunk, stage__in=wanted).exclude(state=Status.PROCESSING)
+            # Another run may have claimed some of them since the ids were read.
+            free = MediaItem.objects.select_for_update().filter(pk__in=chunk)
+            idle = list(free.exclude(processing_status=Status.PROCESSING).values_list("pk", flat=True))
+            rows = StageResult.objects.filter(item__in=idle, stage__in=wanted)
             if options.redo is Redo.OUTDATED:
                 for stage, (weights, revision) in wanted.items():
                     rows = rows.exclude(stage=stage, state=Status.COMPLETED, weights=weights, revision=revision)
             rows.update(state=Status.PENDING, attempts=0, error="")
-            MediaItem.objects.filter(pk__in=chunk).update(processing_status=Status.PENDING)
+            MediaItem.objects.filter(pk__in=idle).update(processing_status=Status.PENDING)
+
+
+def _fresh() -> Q:
+    return Q(state=Status.PENDING) & ~Q(item__processing_status=Status.PROCESSING)
+
+
+def _abandoned() -> Q:
+    return Q(state=Status.PROCESSING, lease_expires_at__lt=timezone.now())
+
+
+def _retry(run: BatchRun | None) -> Q:
+    """Failed before, but not in this run, and with attempts left."""
+    retry = Q(state=Status.FAILED, attempts__lt=settings.AI_MAX_ATTEMPTS)
+    return retry & ~Q(item__processing_status=Status.PROCESSING) & (~Q(run=run) | Q(run=None))
+
+
+def _rows(options: BatchOptions, stage: Stage) -> QuerySet[StageResult]:
+    rows = StageResult.objects.filter(stage=stage, item__kind=options.kind)
+    if options.album_id is not None:
+        rows = rows.filter(item__albums=options.album_id)
+    return rows.filter(item__in=options.item_ids) if options.item_ids else rows
 
 
 def claimable(options: BatchOptions, stage: Stage, run: BatchRun | None = None) -> QuerySet[StageResult]:
     """Rows of the stage that the run may take: waiting, abandoned, or failed with attempts left."""
-    abandoned = Q(state=Status.PROCESSING, lease_expires_at__lt=timezone.now())
-    retry = Q(state=Status.FAILED, attempts__lt=settings.AI_MAX_ATTEMPTS)
-    if run is not None:
-        retry &= ~Q(run=run)
-    waiting = Q(state=Status.PENDING) & ~Q(item__processing_status=Status.PROCESSING)
-    return StageResult.objects.filter(waiting | abandoned | retry, stage=stage, item__in=items_in_scope(options))
+    return _rows(options, stage).filter(_fresh() | _abandoned() | _retry(run))
 
 
 class Claimer:
@@ -129,35 +154,18 @@ class Claimer:
         """
         while self._own:
             chunk, self._own = self._own[:count], self._own[count:]
-            if claims := self._take(self._fresh().filter(item__in=chunk), count):
+            if claims := self._take(_fresh() & Q(item__in=chunk), count):
                 return claims
         room = count if self.options.limit is None else min(count, self.options.limit - len(self.touched))
         if room <= 0:
             return []
-        claims = self._take(self._fresh(), room) or self._take(self._retry(), room)
+        claims = self._take(_fresh(), room) or self._take(_retry(self.run), room)
         if not claims and with_suspects:
-            claims = [replace(claim, is_suspect=True) for claim in self._take(self._abandoned(), 1)]
+            claims = [replace(claim, is_suspect=True) for claim in self._take(_abandoned(), 1)]
         return claims
 
-    def _rows(self) -> QuerySet[StageResult]:
-        rows = StageResult.objects.filter(stage=self.stage, item__kind=self.options.kind)
-        if self.options.album_id is not None:
-            rows = rows.filter(item__albums=self.options.album_id)
-        if self.options.item_ids:
-            rows = rows.filter(item__in=self.options.item_ids)
-        return rows.order_by("-item_id")
-
-    def _fresh(self) -> QuerySet[StageResult]:
-        return self._rows().filter(state=Status.PENDING).exclude(item__processing_status=Status.PROCESSING)
-
-    def _abandoned(self) -> QuerySet[StageResult]:
-        return self._rows().filter(state=Status.PROCESSING, lease_expires_at__lt=timezone.now())
-
-    def _retry(self) -> QuerySet[StageResult]:
-        rows = self._rows().filter(state=Status.FAILED, attempts__lt=settings.AI_MAX_ATTEMPTS)
-        return rows.exclude(run=self.run).exclude(item__processing_status=Status.PROCESSING)
-
-    def _take(self, rows: QuerySet[StageResult], count: int) -> list[Claim]:
+    def _take(self, which: Q, count: int) -> list[Claim]:
+        rows = _rows(self.options, self.stage).filter(which).order_by("-item_id")
         with transaction.atomic():
             if connection.features.has_select_for_update_skip_locked:
                 rows = rows.select_for_update(skip_locked=True, of=("self", "item"))
@@ -193,7 +201,10 @@ class Claimer:
             if not item_ids:
                 return
             held.update(state=Status.PENDING, attempts=F("attempts") - 1, lease_expires_at=None)
-            MediaItem.objects.filter(pk__in=item_ids).update(processing_status=Status.PENDING)
+            # Not simply pending: that word on an item with a failed stage would ask for that stage again.
+            failed = Exists(StageResult.objects.filter(item=OuterRef("pk"), state=Status.FAILED))
+            status = Case(When(failed, then=Value(Status.FAILED)), default=Value(Status.PENDING))
+            MediaItem.objects.filter(pk__in=item_ids).update(processing_status=status)
         self.touched.difference_update(item_ids)
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F
 from django.utils import timezone
 
 from album.batches.options import StopReason
 from album.models import AIProcessingSettings, BatchRun
 from album.models.media import Kind
+from album.models.processing import VIDEO_DELAY
 
-VIDEO_DELAY = timedelta(minutes=30)
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """Beat and worker may run on two hosts whose clocks differ a little."""
-LOST_MESSAGE_AFTER = timedelta(minutes=10)
+RING_AGAIN_AFTER = timedelta(minutes=10)
 MAX_RESTARTS = 3
+State = BatchRun.State
 
 
 def due_moment(row: AIProcessingSettings, kind: Kind, now: datetime) -> datetime:
@@ -48,7 +49,8 @@ def open_night(kind: Kind, now: datetime) -> BatchRun | None:
     if not (row.processing_enabled and row.scheduled_processing):
         return None
     moment = due_moment(row, kind, now + CLOCK_TOLERANCE)
-    if moment < row.schedule_changed_at:
+    # A clock that was ahead when the schedule was made must not silence the nights until it is caught up with.
+    if moment < min(row.schedule_changed_at, now):
         return None
     try:
         with transaction.atomic():
@@ -58,24 +60,24 @@ def open_night(kind: Kind, now: datetime) -> BatchRun | None:
 
 
 def runs_to_take_up(now: datetime) -> list[BatchRun]:
-    """Runs whose message got lost on the way to a worker, and nights that broke off and are still the latest.
+    """Runs to ring for: those whose message may be lost, and broken nights that are still the latest.
 
-    A run is given back at most ``MAX_RESTARTS`` times; the count stands in its row.
+    Ringing twice is harmless, because a run is taken by one worker only. A night whose process was killed is taken
+    up at most ``MAX_RESTARTS`` times; one that the system ended, as often as it is ended.
     """
-    lost = Q(state=BatchRun.State.QUEUED, created_at__lt=now - LOST_MESSAGE_AFTER)
-    broken = Q(
-        state=BatchRun.State.INTERRUPTED,
+    rung_before = now - RING_AGAIN_AFTER
+    lost = BatchRun.objects.filter(state=State.QUEUED, created_at__lt=rung_before).exclude(
+        heartbeat_at__gte=rung_before
+    )
+    broken = BatchRun.objects.filter(
+        state=State.INTERRUPTED,
         trigger=BatchRun.Trigger.SCHEDULE,
-        stop_reason__in=(StopReason.KILLED, StopReason.TERMINATED),
+        stop_reason__in=(StopReason.KILLED, StopReason.TERMINATED, StopReason.ERROR),
         scheduled_for__gt=now - timedelta(days=1),
+        restarts__lt=MAX_RESTARTS,
     )
-    candidates = BatchRun.objects.filter(lost | broken, restarts__lt=MAX_RESTARTS)
-    return [run for run in candidates if _take_up(run, now)]
-
-
-def _take_up(run: BatchRun, now: datetime) -> bool:
-    """True for exactly one caller: the row is the lock."""
-    claimed = BatchRun.objects.filter(pk=run.pk, state=run.state, restarts=run.restarts).update(
-        state=BatchRun.State.QUEUED, restarts=run.restarts + 1, created_at=now
-    )
-    return bool(claimed)
+    runs = [*lost, *broken]
+    crashed = [run.pk for run in broken if run.stop_reason != StopReason.TERMINATED]
+    BatchRun.objects.filter(pk__in=crashed).update(restarts=F("restarts") + 1)
+    BatchRun.objects.filter(pk__in=[run.pk for run in runs]).update(state=State.QUEUED, heartbeat_at=now)
+    return runs

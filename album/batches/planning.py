@@ -40,10 +40,16 @@ class Machine:
             raise AlbumError(f"this machine can do the stage {able} and not {', '.join(stages)}. {reasons}")
         return wanted
 
+    @property
+    def needed(self) -> list[Stage]:
+        """All stages without which an item is not complete, also one whose weights do not fit just now."""
+        return [Stage(name) for name in (*(plan.stage for plan in self.plan.stages), *self.plan.postponed)]
+
     def _work(self, plan: StagePlan) -> StageWork:
         choices = tuple((each.weights, self._opener(each)) for each in (plan, *plan.fallbacks))
-        # Twice the network's input: a scaled decode then still has detail for the last, smooth resize.
-        side = 2 * plan.entry.image_size_px if plan.entry.image_size_px else self.profile.image_size_px
+        # More than the network's input, so that the last, smooth resize has detail. Measured: 12 megapixels take
+        # 47 ms for 1.5 times BLIP's input, where JPEG is decoded at a quarter, and 77 ms for twice.
+        side = plan.entry.image_size_px * 3 // 2 or self.profile.image_size_px
         return StageWork(Stage(plan.stage), choices, self.profile.decode_threads, min(side, 1024))
 
     def _opener(self, plan: StagePlan) -> _Opener:
@@ -80,12 +86,15 @@ def options_of(run: BatchRun, profile: Profile, now: datetime) -> BatchOptions:
     options = with_item_costs(options, profile)
     if run.trigger != BatchRun.Trigger.SCHEDULE or run.scheduled_for is None:
         return options
-    minutes = [] if row.max_minutes is None else [float(row.max_minutes)]
+    begun_at = run.started_at or now
+    allowed = [] if row.max_minutes is None else [timedelta(minutes=row.max_minutes)]
     if row.window_end is not None:
         window_ends_at = next_local(row.window_end, run.scheduled_for)
         # A night that is caught up in the morning gets the length of the window instead of its end.
-        left = window_ends_at - now if now < window_ends_at else window_ends_at - run.scheduled_for
-        minutes.append(left / timedelta(minutes=1))
+        start = begun_at if begun_at < window_ends_at else run.scheduled_for
+        allowed.append(window_ends_at - start)
+    # What a broken night has used up stays used up.
+    minutes = [(each - (now - begun_at)) / timedelta(minutes=1) for each in allowed]
     limit = row.batch_size or profile.batch_size
     return replace(options, limit=limit, max_minutes=min(minutes, default=None))
 

@@ -11,10 +11,20 @@ import sdnotify
 from django.utils import timezone
 
 from album.batches.options import Budget
+from album.batches.run_state import write_run
 from album.inference.results import Analysis
 from album.models import BatchRun, MediaItem, Stage, Status
 
 ROW_INTERVAL_S = 1.0
+PROGRESS_FIELDS = (
+    "current_stage",
+    "items_total",
+    "items_completed",
+    "items_failed",
+    "items_per_second",
+    "heartbeat_at",
+    "peak_memory_bytes",
+)
 
 
 class Listener(Protocol):
@@ -41,6 +51,7 @@ class Progress:
         self._written_at = 0.0
         self._stage_total = self._stage_done = 0
         self._stage_started_at = time.monotonic()
+        self._failed: set[int] = set()
 
     def stage_started(self, stage: Stage, total: int, weights: str) -> None:
         self.run.current_stage = stage
@@ -52,7 +63,9 @@ class Progress:
         self._stage_done += 1
         if status == Status.COMPLETED:
             self.run.items_completed += 1
-        if isinstance(outcome, str):
+        # An item that fails in two stages is one failed item; one that another run holds is none of ours.
+        if isinstance(outcome, str) and status is not None and item.pk not in self._failed:
+            self._failed.add(item.pk)
             self.run.items_failed += 1
         self.listener.item_done(item, Stage(self.run.current_stage), outcome)
         self.beat()
@@ -67,21 +80,11 @@ class Progress:
         run.items_per_second = self._stage_done / elapsed_s if elapsed_s > 0 and self._stage_done else None
         run.heartbeat_at = timezone.now()
         run.peak_memory_bytes = max(run.peak_memory_bytes or 0, psutil.Process().memory_info().rss)
-        run.save(
-            update_fields=[
-                "current_stage",
-                "items_total",
-                "items_completed",
-                "items_failed",
-                "items_per_second",
-                "heartbeat_at",
-                "peak_memory_bytes",
-            ]
-        )
+        write_run(run, *PROGRESS_FIELDS)
         asked = BatchRun.objects.filter(pk=run.pk).values_list("is_stop_requested", flat=True).first()
         self.budget.is_stop_requested = bool(asked)
         if self._systemd is not None:
-            self._systemd.notify(f"WATCHDOG=1\nSTATUS={self.status_line()}")
+            self._systemd.notify(f"STATUS={self.status_line()}")
 
     def status_line(self) -> str:
         """Like ``caption 17/500, 2.1 s each``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from album.batches.failpoints import failpoint
@@ -29,6 +29,13 @@ class Recorder:
 
     def completed(self, claim: Claim, analysis: Analysis, weights: WeightsRef, duration_s: float) -> Status | None:
         """The item's status after storing the analysis; None when another run has taken the item over."""
+        try:
+            return self._complete(claim, analysis, weights, duration_s)
+        except IntegrityError:  # somebody has deleted a tag since its id was read
+            self._tag_ids.clear()
+            return self._complete(claim, analysis, weights, duration_s)
+
+    def _complete(self, claim: Claim, analysis: Analysis, weights: WeightsRef, duration_s: float) -> Status | None:
         tag_ids = self._ids_of(tag.name for tag in analysis.tags)
         failpoint("write")
         with transaction.atomic():

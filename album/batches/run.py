@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 from django.db.models import Q
 
 from album.batches.decoding import DecodeAhead, load_frames
 from album.batches.ledger import Claimer, abandon, claimable, items_in_scope, open_ledger
-from album.batches.options import BatchOptions, Budget, StopReason
+from album.batches.options import BatchOptions, Budget, Redo, StopReason
 from album.batches.progress import Listener, Progress
-from album.batches.run_state import RESUMABLE, BatchTotals, State, begin_run, end_run, reap_dead_runs, totals_of
+from album.batches.run_state import BatchTotals, State, begin_run, end_run, reap_dead_runs, totals_of
 from album.batches.stage_loop import OutOfChoices, StageLoop, StageWork
 from album.exceptions import WeightsError
-from album.models import BatchRun, Stage
+from album.models import BatchRun, Stage, StageResult
 
 
-def run_batch(run: BatchRun, options: BatchOptions, works: Sequence[StageWork], listener: Listener) -> BatchTotals:
+def run_batch(
+    run: BatchRun,
+    options: BatchOptions,
+    works: Sequence[StageWork],
+    listener: Listener,
+    needed: Sequence[Stage] | None = None,
+) -> BatchTotals:
     """Works through the stages in order and returns the totals; must be called in the main thread.
+
+    Args:
+        needed: all stages without which an item is not complete; None: those of ``works``.
 
     Raises:
         WeightsError: weights are missing or wrong. All items stay pending; the run says why.
@@ -27,27 +37,38 @@ def run_batch(run: BatchRun, options: BatchOptions, works: Sequence[StageWork], 
     reap_dead_runs()
     budget = Budget.of(options)
     progress = Progress(run, budget, listener)
-    begin_run(run)
+    if run.started_at is not None:  # its first process has already reopened what was to be done again
+        options = replace(options, redo=Redo.NOTHING)
     try:
         with budget.listening():
+            begin_run(run)
+            stages = {work.stage: (work.weights.id, work.weights.revision) for work in works}
+            open_ledger(options, stages, needed)
             reason = _run_stages(options, works, progress)
     except WeightsError as error:
         end_run(run, State.REFUSED, StopReason.WEIGHTS, str(error))
         raise
+    except KeyboardInterrupt:
+        end_run(run, State.INTERRUPTED, StopReason.TERMINATED, "asked twice to end")
+        raise
     except BaseException as error:
         abandon(run)
-        end_run(run, State.INTERRUPTED, StopReason.KILLED, f"the run broke off: {error!r}")
+        end_run(run, State.INTERRUPTED, StopReason.ERROR, f"the run broke off: {error!r}")
         raise
     progress.beat(force=True)
-    end_run(run, State.INTERRUPTED if reason in RESUMABLE else State.FINISHED, reason, run.message)
+    # What the system ended is taken up again; every other reason is an end.
+    state = State.INTERRUPTED if reason == StopReason.TERMINATED else State.FINISHED
+    end_run(run, state, reason, run.message)
     return totals_of(run, options)
 
 
 def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Progress) -> StopReason:
     run = progress.run
-    open_ledger(options, {work.stage: (work.weights.id, work.weights.revision) for work in works})
+    if not works:
+        run.message = "no stage can run: its weights do not fit into the memory that is free now"
+        return StopReason.MEMORY
     run.items_total = _waiting(options, [work.stage for work in works], run)
-    touched: set[int] = set()
+    touched = set(StageResult.objects.filter(run=run).values_list("item_id", flat=True))
     for work in works:
         total = claimable(options, work.stage, run).count()
         if total == 0:

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import psutil
 from django.utils import timezone
@@ -17,8 +18,7 @@ from album.models import BatchRun, MediaItem, Status
 
 logger = logging.getLogger(__name__)
 State = BatchRun.State
-RESUMABLE = (StopReason.TERMINATED, StopReason.KILLED)
-"""Ends that nobody asked for: a night that ended so is taken up again."""
+SILENT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,19 @@ class BatchTotals:
     remaining: int
     stop_reason: str
     message: str
+
+
+def write_run(run: BatchRun, *fields: str) -> None:
+    """Writes these columns, and nothing when somebody has deleted the row meanwhile."""
+    BatchRun.objects.filter(pk=run.pk).update(**{field: getattr(run, field) for field in fields})
+
+
+def take_run(run: BatchRun) -> bool:
+    """True for exactly one caller: from now on the run is this process's. Ringing twice is so made harmless."""
+    run.state, run.host, run.pid = State.RUNNING, socket.gethostname(), os.getpid()
+    run.heartbeat_at = timezone.now()
+    values = {field: getattr(run, field) for field in ("state", "host", "pid", "heartbeat_at")}
+    return bool(BatchRun.objects.filter(pk=run.pk, state=State.QUEUED).update(**values))
 
 
 def begin_run(run: BatchRun) -> None:
@@ -50,7 +63,7 @@ def end_run(run: BatchRun, state: BatchRun.State, reason: StopReason, message: s
     """Stores how and why the run ended."""
     run.state, run.stop_reason, run.message = state, reason, message
     run.finished_at, run.current_stage = timezone.now(), ""
-    run.save(update_fields=["state", "stop_reason", "message", "finished_at", "current_stage"])
+    write_run(run, "state", "stop_reason", "message", "finished_at", "current_stage")
     logger.info("batch %s ended: %s %s", run.pk, StopReason(reason).label, message)
 
 
@@ -63,12 +76,12 @@ def totals_of(run: BatchRun, options: BatchOptions) -> BatchTotals:
 def reap_dead_runs(is_alive: Callable[[BatchRun], bool] | None = None) -> list[BatchRun]:
     """Runs of this host that say ``running`` although their process is gone: marked, their leases ended.
 
-    Runs of other hosts are left to their leases, which end by themselves.
+    Items of other hosts come back when their lease ends; a run there is given up when it is silent for a day.
     """
     alive = is_alive or _is_alive
-    dead = [
-        run for run in BatchRun.objects.filter(state=State.RUNNING, host=socket.gethostname()) if not alive(run)
-    ]
+    running = BatchRun.objects.filter(state=State.RUNNING)
+    dead = [run for run in running.filter(host=socket.gethostname()) if not alive(run)]
+    dead += running.exclude(host=socket.gethostname()).filter(heartbeat_at__lt=timezone.now() - SILENT_FOR)
     for run in dead:
         held = abandon(run)
         words = f"the process {run.pid} ended without a word; {held} items went back to the queue"

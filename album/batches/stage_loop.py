@@ -27,10 +27,12 @@ from album.exceptions import (
     InferenceOutOfMemory,
     MediaError,
     NotEnoughMemory,
+    WeightsError,
 )
 from album.inference.merging import merge_analyses
 from album.inference.results import Analysis, Analyzer, Frame, WeightsRef
 from album.models import Stage
+from album.models.media import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +103,14 @@ class StageLoop:
         try:
             reason = self._work_through(decoder, budget)
         except StorageMissing as error:
-            self.progress.listener.note(str(error))
+            self.claimer.run.message = str(error)
             reason = StopReason.STORAGE
         except OutOfChoices as error:
-            self.progress.listener.note(str(error))
+            self.claimer.run.message = str(error)
             reason = StopReason.MEMORY
+        except (WeightsError, KeyboardInterrupt):  # no fault of the items at hand
+            self.claimer.release_all()
+            raise
         self.claimer.release_all()
         return reason
 
@@ -121,15 +126,20 @@ class StageLoop:
         return reason
 
     def _fill(self, decoder: DecodeAhead) -> None:
-        """Claims and starts decoding until two micro-batches are under way."""
-        ahead = 2 * self.micro_batch
+        """Claims and starts decoding until two micro-batches are under way; of videos, whose frames add up, two."""
+        ahead = 2 if self.options.kind == Kind.VIDEO else 2 * self.micro_batch
         if len(self._queue) > ahead // 2 or (self._queue and self._queue[0][0].is_suspect):
             return
         while len(self._queue) < ahead:
             claims = self.claimer.claim(ahead - len(self._queue), with_suspects=not self._queue)
             failpoint("claim")
+            if not claims:
+                return
+            if claims[0].attempts > settings.AI_MAX_ATTEMPTS:  # before its decoder can kill one more process
+                self._fail(claims[0], f"the analysis ended abruptly at this item {claims[0].attempts - 1} times")
+                continue
             self._queue.extend((claim, decoder.submit(claim.item)) for claim in claims)
-            if not claims or claims[0].is_suspect:
+            if claims[0].is_suspect:
                 return
 
     def _next_ready(self, decoder: DecodeAhead) -> list[Ready]:
@@ -137,8 +147,6 @@ class StageLoop:
         while self._queue and len(ready) < self.micro_batch:
             claim, future = self._queue[0]
             try:
-                if claim.attempts > settings.AI_MAX_ATTEMPTS:
-                    raise MediaError(f"the analysis ended abruptly at this item {claim.attempts - 1} times")
                 frames = future.result(self.options.item_timeout_s)
             except TimeoutError:
                 decoder.replace_lost_thread()
@@ -162,6 +170,8 @@ class StageLoop:
             analyses = self._analyze(ready)
         except InferenceOutOfMemory as error:
             self._shrink(ready, error)
+        except WeightsError:
+            raise
         except Exception as error:  # noqa: BLE001 - one bad item never ends a run; logged in _words
             if len(ready) > 1:
                 for one in ready:
@@ -174,6 +184,7 @@ class StageLoop:
             for one, analysis in zip(ready, analyses, strict=True):
                 status = self.recorder.completed(one.claim, analysis, self.analyzer.weights, each_s)
                 self.progress.item_done(one.claim.item, status, analysis)
+            self.claimer.renew()
 
     def _analyze(self, ready: list[Ready]) -> list[Analysis]:
         frames = [frame for one in ready for frame in one.frames]
@@ -219,15 +230,18 @@ class StageLoop:
 
     def _fail(self, claim: Claim, error: str) -> None:
         status = self.recorder.failed(claim, error)
+        self.claimer.renew()
         logger.warning("item %s failed in %s: %s", claim.item.pk, self.work.stage, error)
         self.progress.item_done(claim.item, status, error)
 
     def _give_up(self, ready: list[Ready]) -> None:
         """Called from the watchdog's thread when the network did not come back: leaves the process."""
-        if len(ready) == 1:
-            self._fail(ready[0].claim, f"the analysis hung for more than {self.options.item_timeout_s:g} s")
-        # Whoever is left behind is taken alone by the next process, which so finds the one that hangs.
-        abandon(self.claimer.run)
-        connection.close()
-        logger.critical("the network hangs: leaving the process, start the batch again")
-        os._exit(EXIT_HANGING)
+        try:
+            logger.critical("the network hangs: leaving the process, start the batch again")
+            if len(ready) == 1:
+                self._fail(ready[0].claim, f"the analysis hung for more than {self.options.item_timeout_s:g} s")
+            # Whoever is left behind is taken alone by the next process, which so finds the one that hangs.
+            abandon(self.claimer.run)
+            connection.close()
+        finally:  # whatever the database says: the lease ends by itself, a hanging process does not
+            os._exit(EXIT_HANGING)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from album.exceptions import NotEnoughMemory, WeightsError, WeightsMissing
+from album.exceptions import NotEnoughMemory, WeightsMissing
 from album.inference.catalogue import BUILT_IN, CATALOGUE, MB, Entry, find_entry
 from album.inference.hardware import GIB, Hardware, torch_version
 from album.inference.results import WeightsRef
@@ -140,6 +140,8 @@ class Plan:
     stages: tuple[StagePlan, ...]
     reasons: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    postponed: tuple[StageName, ...] = ()
+    """Stages whose installed weights fit this machine, but not what is free of its memory now: items wait."""
 
 
 def plan_stages(profile: Profile, cache: Path, available_bytes: int, only: Sequence[str] | None = None) -> Plan:
@@ -158,20 +160,30 @@ def plan_stages(profile: Profile, cache: Path, available_bytes: int, only: Seque
         plans = [machine.plan(entry) for entry in entries if entry.task != "classifier"]
         return Plan(_stages_of(plans), details=tuple(f"{entry.id} was asked for by name." for entry in entries))
     details: list[str] = []
-    names = (*profile.embed, *profile.caption, *DETECTORS)
-    plans = [plan for name in names if (plan := machine.plan_if_possible(CATALOGUE[name], details))]
-    if not any(plan.stage == "caption" for plan in plans):
-        plans.append(machine.plan(BUILT_IN))
-    stages = _stages_of(plans)
-    return Plan(stages, tuple(_sentences(profile, stages)), tuple(details))
+    embed = [plan for name in profile.embed if (plan := machine.plan_if_possible(CATALOGUE[name], details))]
+    caption = [plan for name in profile.caption if (plan := machine.plan_if_possible(CATALOGUE[name], details))]
+    postponed: list[StageName] = []
+    if not embed and machine.would_fit(profile.embed):
+        postponed.append("embed")
+    if not caption and machine.would_fit(profile.caption):
+        postponed.append("caption")  # waiting a night beats a lesser description that would then count as done
+    else:
+        lesser = [plan for name in DETECTORS if (plan := machine.plan_if_possible(CATALOGUE[name], details))]
+        caption += lesser or ([] if caption else [machine.plan(BUILT_IN)])
+    stages = _stages_of([*embed, *caption])
+    return Plan(stages, tuple(_sentences(profile, stages, postponed)), tuple(details), tuple(postponed))
 
 
-def _sentences(profile: Profile, stages: Sequence[StagePlan]) -> Iterator[str]:
+def _sentences(profile: Profile, stages: Sequence[StagePlan], postponed: Sequence[StageName]) -> Iterator[str]:
     """One line for each stage that cannot be done, or not with what the profile prefers."""
     ids = {plan.stage: plan.entry.id for plan in stages}
     more = "Next step: manage.py download_models; manage.py show_profile says more."
-    if profile.embed and "embed" not in ids:
+    for stage in postponed:
+        yield f"The stage {stage} waits: its weights do not fit into the memory that is free now. {more}"
+    if profile.embed and "embed" not in ids and "embed" not in postponed:
         yield f"No vectors for the search: no encoder of the profile can be used. {more}"
+    if "caption" not in ids:
+        return
     if ids["caption"] == BUILT_IN.id:
         yield f"Descriptions come from the built-in analyzer, which knows no objects. {more}"
     elif profile.caption and ids["caption"] in DETECTORS:
@@ -228,14 +240,22 @@ class _Machine:
         return StagePlan("embed" if entry.task == "encoder" else "caption", entry, weights, size, companion)
 
     def plan_if_possible(self, entry: Entry, details: list[str]) -> StagePlan | None:
-        """The plan, or None; ``details`` gets a line why."""
+        """The plan, or None; ``details`` gets a line why. Raises WeightsCorrupt: damage is for mending."""
         try:
             plan = self.plan(entry)
-        except (WeightsError, NotEnoughMemory) as error:
+        except (WeightsMissing, NotEnoughMemory) as error:
             details.append(str(error))
             return None
         details.append(f"{plan.weights.id} is installed and fits, {plan.micro_batch} at a time.")
         return plan
+
+    def would_fit(self, names: Sequence[str]) -> bool:
+        """True when one of these is installed and fits what the profile allows, were all memory free."""
+        runtimes = {"onnx", "torch"} if torch_version() else {"onnx"}
+        known = [CATALOGUE[name] for name in names]
+        entries = [entry for entry in known if entry.runtime in runtimes and installed(entry, self.cache)]
+        ceiling = self.profile.memory_ceiling_bytes + RESERVE_BYTES
+        return any(fitting_micro_batch(self.profile, entry, ceiling) for entry in entries)
 
     def _classifier(self) -> Entry | None:
         return next((CATALOGUE[name] for name in CLASSIFIERS if installed(CATALOGUE[name], self.cache)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from album.models.media import Kind, Status
+
+VIDEO_DELAY = timedelta(minutes=30)
+"""Videos follow the photos: 02:00 and 02:30 by default."""
 
 
 class Stage(models.TextChoices):
@@ -110,6 +114,7 @@ class BatchRun(models.Model):
         REQUESTED = "requested", "Stopped on request"
         TERMINATED = "terminated", "Asked by the system to end"
         KILLED = "killed", "The process ended without a word"
+        ERROR = "error", "An unexpected error"
         STORAGE = "storage", "The media storage is missing"
         WEIGHTS = "weights", "The weights cannot be used"
         MEMORY = "memory", "Not enough memory"
@@ -119,7 +124,8 @@ class BatchRun(models.Model):
     scheduled_for = models.DateTimeField(
         null=True, blank=True, help_text="The night this run belongs to; one run per kind and moment."
     )
-    album = models.ForeignKey("album.Album", models.SET_NULL, null=True, blank=True)
+    # CASCADE: without its album, a run for one album would be a run over everybody's library.
+    album = models.ForeignKey("album.Album", models.CASCADE, null=True, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     item = models.ForeignKey(
         "album.MediaItem", models.CASCADE, null=True, blank=True, help_text="Set when the run is for one item"

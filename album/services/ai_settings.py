@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import time
+from datetime import date, datetime, time
 from typing import Any
 
 from django.conf import settings
@@ -12,10 +12,9 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask, PeriodicTasks
 
 from album.models import AIProcessingSettings
+from album.models.processing import VIDEO_DELAY
 
 SCHEDULE_FIELDS = ("processing_enabled", "scheduled_processing", "schedule_hour", "schedule_minute")
-VIDEO_DELAY_MINUTES = 30
-"""Videos follow the photos: 02:00 and 02:30 by default."""
 
 
 def save_ai_settings(row: AIProcessingSettings) -> None:
@@ -49,8 +48,7 @@ def write_beat_schedule(row: AIProcessingSettings) -> None:
 
 def video_time(photo_time: time) -> time:
     """The local time of the video run: half an hour after the photos, past midnight if need be."""
-    minutes = (photo_time.hour * 60 + photo_time.minute + VIDEO_DELAY_MINUTES) % (24 * 60)
-    return time(*divmod(minutes, 60))
+    return (datetime.combine(date.min, photo_time) + VIDEO_DELAY).time()
 
 
 def _crontab(*, minute: str, hour: str) -> CrontabSchedule:

@@ -22,6 +22,7 @@ from django.utils import timezone
 from album.exceptions import MediaError, StorageError, UnsupportedMedia
 from album.media.exif import FileFacts, read_facts
 from album.media.sniff import HEIC, MediaType, sniff
+from album.media.storage import is_marked, mark
 from album.models import Album, MediaItem
 
 ORIGINALS = "originals"
@@ -123,8 +124,13 @@ def _spool(file: Readable, name: str) -> Iterator[_Spooled]:
     if not head:
         raise UnsupportedMedia(f"{name}: the file is empty. Check the copy on your device.")
     media_type = _sniff(head, name)
-    root = Path(settings.MEDIA_ROOT) / ORIGINALS
-    root.mkdir(parents=True, exist_ok=True)
+    storage = Path(settings.MEDIA_ROOT)
+    if not is_marked(storage):
+        if MediaItem.objects.exists():
+            raise StorageError(f"{name}: storage missing: {storage} is not mounted, nothing was kept.")
+        mark(storage)
+    root = storage / ORIGINALS
+    root.mkdir(exist_ok=True)
     descriptor, part = tempfile.mkstemp(dir=root, suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as target:

@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from album.batches.options import BatchOptions
+from album.media.storage import mark
 from album.models import BatchRun, MediaItem
 from album.models.media import Kind
 
@@ -17,6 +18,7 @@ from album.models.media import Kind
 @pytest.fixture(autouse=True)
 def media_root(tmp_path: Path, settings) -> Path:
     folder = tmp_path / "media"
+    mark(folder)
     settings.MEDIA_ROOT = folder
     return folder
 

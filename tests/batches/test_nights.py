@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from album.batches import nights
 from album.batches.nights import due_moment, open_night, runs_to_take_up
+from album.batches.planning import options_of
+from album.inference.profiles import PROFILES
 from album.models import AIProcessingSettings, BatchRun
 from album.models.media import Kind
 
@@ -132,3 +134,30 @@ def test_a_run_that_a_person_stopped_stays_stopped(schedule) -> None:
     assert run is not None
     BatchRun.objects.filter(pk=run.pk).update(state=State.FINISHED, stop_reason=BatchRun.StopReason.REQUESTED)
     assert runs_to_take_up(timezone.now()) == []
+
+
+def test_waiting_in_the_queue_uses_up_no_restarts(schedule) -> None:
+    run = BatchRun.objects.create(kind=Kind.PHOTO, trigger=BatchRun.Trigger.ON_DEMAND)
+    for quarter in range(1, 9):
+        assert runs_to_take_up(timezone.now() + timedelta(minutes=15 * quarter)) == [run]
+    run.refresh_from_db()
+    assert run.restarts == 0
+
+
+def test_a_night_taken_up_again_has_only_the_rest_of_its_window(schedule) -> None:
+    AIProcessingSettings.objects.update(window_end="06:00")
+    run = open_night(Kind.PHOTO, at("2026-11-21T02:00:01"))
+    assert run is not None
+    profile = PROFILES["raspberry-pi"]
+    assert options_of(run, profile, at("2026-11-21T02:00:00")).max_minutes == 240
+    run.started_at = at("2026-11-21T02:00:00")
+    assert options_of(run, profile, at("2026-11-21T05:00:00")).max_minutes == 60
+    assert options_of(run, profile, at("2026-11-21T06:05:00")).max_minutes == -5, "ends at once"
+
+
+def test_a_night_caught_up_in_the_morning_gets_the_length_of_its_window(schedule) -> None:
+    AIProcessingSettings.objects.update(window_end="06:00")
+    run = open_night(Kind.PHOTO, at("2026-11-21T09:17:00"))
+    assert run is not None
+    options = options_of(run, PROFILES["raspberry-pi"], at("2026-11-21T09:17:00"))
+    assert (options.max_minutes, options.limit) == (240, 20)

@@ -16,7 +16,8 @@ from album.batches import watchdog
 from album.batches.ledger import Claimer, abandon, open_ledger
 from album.batches.options import Redo
 from album.batches.run import run_batch
-from album.exceptions import InferenceCancelled, WeightsMissing
+from album.batches.run_state import take_run
+from album.exceptions import InferenceCancelled, WeightsCorrupt, WeightsMissing
 from album.inference.results import WeightsRef
 from album.media.decode import decode_photo
 from album.models import BatchRun, Embedding, ItemTag, MediaItem, Stage, StageResult, Status, Tag
@@ -91,8 +92,10 @@ def test_unreadable_file_fails_with_its_reason(make_grays, photo_run, photos) ->
 def test_missing_storage_ends_the_run_and_fails_no_item(make_grays, photo_run, photos, media_root) -> None:
     make_grays(10, 20)
     media_root.rename(media_root.with_name("unplugged"))
+    media_root.mkdir()  # what an unmounted disk leaves behind
     totals = run_batch(photo_run(), photos, [work_of(FakeAnalyzer())], Notebook())
     assert totals.stop_reason == Reason.STORAGE
+    assert totals.message.startswith("storage missing")
     assert statuses() == ["pending", "pending"]
     assert set(StageResult.objects.values_list("state", "attempts")) == {("pending", 0)}
 
@@ -293,3 +296,90 @@ def test_a_hang_in_native_code_leaves_the_process_after_the_grace(monkeypatch) -
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     assert given_up == [True]
+
+
+def test_one_stage_alone_completes_nothing(make_grays, photo_run, photos) -> None:
+    make_grays(10)
+    embed, caption = work_of(FakeAnalyzer(Stage.EMBED)), work_of(FakeAnalyzer(Stage.CAPTION))
+    totals = run_batch(photo_run(), photos, [embed], Notebook(), [Stage.EMBED, Stage.CAPTION])
+    assert (totals.completed, statuses()) == (0, ["pending"])
+    assert run_batch(photo_run(), photos, [embed, caption], Notebook()).completed == 1
+
+
+def test_an_item_broken_in_two_stages_is_one_failed_item(make_grays, photo_run, photos) -> None:
+    item, *_ = make_grays(10, 20, 30)
+    Path(item.original.path).write_bytes(b"no picture")
+    works = [work_of(FakeAnalyzer(Stage.EMBED)), work_of(FakeAnalyzer(Stage.CAPTION))]
+    totals = run_batch(photo_run(), photos, works, Notebook())
+    assert (totals.completed, totals.failed) == (2, 1)
+
+
+def test_giving_back_does_not_take_an_item_out_of_quarantine(make_grays, photo_run, photos) -> None:
+    (item,) = make_grays(10)
+    StageResult.objects.create(item=item, stage=Stage.EMBED, state=Status.FAILED, attempts=3)
+    MediaItem.objects.update(processing_status=Status.FAILED)
+    open_ledger(photos, {Stage.CAPTION: ("fake", "1")})
+    claimer = Claimer(photo_run(), photos, Stage.CAPTION, set())
+    assert len(claimer.claim(1, with_suspects=False)) == 1
+    claimer.release_all()
+    assert statuses() == ["failed"]
+
+
+def test_weights_found_damaged_in_the_middle_fail_no_item(make_grays, photo_run, photos) -> None:
+    make_grays(10, 11)
+
+    def break_down(_: int) -> None:
+        raise WeightsCorrupt("encoder.onnx gives vectors of zeros: run manage.py download_models --verify")
+
+    run = photo_run()
+    with pytest.raises(WeightsCorrupt):
+        run_batch(run, photos, [work_of(FakeAnalyzer(on_analyze=break_down))], Notebook())
+    assert statuses() == ["pending", "pending"]
+    assert set(StageResult.objects.values_list("state", "attempts")) == {("pending", 0)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tag_deleted_in_the_middle_is_made_again(make_grays, photo_run, photos) -> None:
+    make_grays(10, 10)
+
+    def delete_tags(call: int) -> None:
+        if call == 2:
+            Tag.objects.all().delete()
+
+    analyzer = FakeAnalyzer(micro_batch=1, on_analyze=delete_tags)
+    assert run_batch(photo_run(), photos, [work_of(analyzer)], Notebook()).completed == 2
+
+
+def test_a_forced_run_taken_up_again_does_not_begin_anew(make_grays, photo_run, photos) -> None:
+    make_grays(10, 11, 12)
+    run_batch(photo_run(), photos, [work_of(FakeAnalyzer())], Notebook())
+    forced = dataclasses.replace(photos, redo=Redo.EVERYTHING)
+
+    def stop(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    run = photo_run()
+    first = run_batch(run, forced, [work_of(FakeAnalyzer(micro_batch=1, on_analyze=stop))], Notebook())
+    assert first.completed == 1
+    second = run_batch(run, forced, [work_of(FakeAnalyzer())], Notebook())
+    assert second.completed == 3, "one before, two now"
+    assert set(StageResult.objects.values_list("attempts", flat=True)) == {1}
+
+
+def test_a_limit_holds_over_restarts(make_grays, photo_run, photos) -> None:
+    make_grays(*range(10, 20))
+    options = dataclasses.replace(photos, limit=4)
+
+    def stop(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    run = photo_run()
+    run_batch(run, options, [work_of(FakeAnalyzer(micro_batch=1, on_analyze=stop))], Notebook())
+    assert run_batch(run, options, [work_of(FakeAnalyzer())], Notebook()).completed == 4
+    assert statuses().count("completed") == 4
+
+
+def test_a_run_is_taken_by_one_worker(photo_run) -> None:
+    run = photo_run()
+    assert take_run(run)
+    assert not take_run(BatchRun.objects.get(pk=run.pk))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from album.exceptions import NotEnoughMemory, WeightsMissing
+from album.exceptions import NotEnoughMemory, WeightsCorrupt, WeightsMissing
 from album.inference import hardware as hardware_module
 from album.inference import profiles
 from album.inference.catalogue import CATALOGUE, MB, Entry
@@ -134,12 +134,22 @@ class TestPlan:
         assert stage.companion == CATALOGUE["shufflenet-v2-int8"]
         assert len(stage.weights.revision) <= 64
 
-    def test_damaged_weights_are_passed_over_with_the_reason(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_damaged_weights_are_named_not_worked_around(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         install(tmp_path, "vit-gpt2-int8", monkeypatch=monkeypatch)
         (tmp_path / "vit-gpt2-int8/tokenizer.json").write_text("cut")
-        stages, plan = plan_of(tmp_path, "raspberry-pi")
-        assert stages["caption"][0] == "built-in"
-        assert any("tokenizer.json has 3 bytes instead of 13" in line for line in plan.details)
+        with pytest.raises(WeightsCorrupt, match=r"tokenizer.json has 3 bytes instead of 13"):
+            plan_of(tmp_path, "raspberry-pi")
+
+    def test_a_stage_waits_when_its_weights_do_not_fit_just_now(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        install(tmp_path, "vit-gpt2-int8", monkeypatch=monkeypatch)
+        profile = PROFILES["raspberry-pi"]
+        busy = plan_stages(profile, tmp_path, 400_000_000)
+        assert (busy.stages, busy.postponed) == ((), ("caption",))
+        assert "The stage caption waits" in busy.reasons[0]
+        idle = plan_stages(profile, tmp_path, 2_000_000_000)
+        assert ([plan.entry.id for plan in idle.stages], idle.postponed) == (["vit-gpt2-int8"], ())
 
     def test_the_drawn_scene_networks_are_used_only_when_named(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -16,13 +16,16 @@ import pytest
 from django.db import OperationalError, connection
 
 from album.exceptions import MediaError, StorageError, UnsupportedMedia
+from album.media.storage import MARKER
 from album.models import MediaItem
 from album.services.ingest import clean_name, ingest_upload
 from tests.cast import Cast, make_cast, make_photo, scene_bytes
 
 
 def stored_files(root: Path) -> list[str]:
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    """All files below the storage but its marker."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.name != MARKER)
+    return sorted(str(path.relative_to(root)) for path in files)
 
 
 def test_an_upload_becomes_a_pending_row_and_a_content_addressed_file(cast: Cast, settings) -> None:
@@ -181,3 +184,14 @@ def test_ingest_needs_no_model_runtime_and_no_video_library() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def test_an_unmounted_storage_takes_nothing(cast: Cast, settings) -> None:
+    make_photo(cast.alice)
+    storage = Path(settings.MEDIA_ROOT)
+    storage.rename(storage.with_name("unplugged"))
+    storage.mkdir()  # what is left of a mount point
+    with pytest.raises(StorageError, match="storage missing"):
+        make_photo(cast.alice, seed=1)
+    assert list(storage.iterdir()) == []
+    assert MediaItem.objects.count() == 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from album.batches.options import BatchOptions, Redo
 from album.batches.planning import Machine, forecast, inspect_machine, options_of, with_item_costs
 from album.batches.run import run_batch
-from album.batches.run_state import BatchTotals
+from album.batches.run_state import BatchTotals, end_run
 from album.exceptions import AlbumError
 from album.inference.results import Analysis
 from album.models import Album, BatchRun, MediaItem, Stage
@@ -40,8 +42,8 @@ class AnalyzeCommand(BaseCommand):
         parser.add_argument("--all", action="store_true", help=f"all {things} without a result of today's weights")
         parser.add_argument("--force", action="store_true", help=f"with or without --all: finished {things} again")
         parser.add_argument("--album", help="only this album: its number or title")
-        parser.add_argument("--limit", type=_positive, help=f"at most so many {things}")
-        parser.add_argument("--max-minutes", type=float, help="stop at an item boundary after so many minutes")
+        parser.add_argument("--limit", type=_whole_number, help=f"at most so many {things}")
+        parser.add_argument("--max-minutes", type=_minutes, help="stop at an item boundary after so many minutes")
         parser.add_argument("--until", type=_clock, metavar="HH:MM", help="stop when local clocks show this time")
         parser.add_argument("--stage", action="append", choices=Stage.values, help="only this stage; repeatable")
         parser.add_argument("--weights", action="append", metavar="ID", help="use these weights; repeatable")
@@ -50,11 +52,11 @@ class AnalyzeCommand(BaseCommand):
         parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["run"] is not None:
+            self._work_on(_existing_run(options["run"], self.kind))
+            return
         try:
             machine = inspect_machine(options["weights"])
-            if options["run"] is not None:
-                self._work_on(machine, _queued_run(options["run"], self.kind))
-                return
             bounds = self._bounds(machine, options)
             if options["plan"]:
                 self._print_plan(machine, bounds)
@@ -83,19 +85,29 @@ class AnalyzeCommand(BaseCommand):
         )
         return with_item_costs(bounds, machine.profile)
 
-    def _work_on(self, machine: Machine, run: BatchRun) -> None:
-        """The child of a Celery task: polite to everyone else on the machine."""
-        os.nice(10)
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
-        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+    def _work_on(self, run: BatchRun) -> None:
+        """The child of a Celery task: polite to everyone else on the machine, its refusals kept in the row."""
+        try:
+            machine = inspect_machine()
+        except AlbumError as error:
+            end_run(run, BatchRun.State.REFUSED, BatchRun.StopReason.WEIGHTS, str(error))
+            raise CommandError(str(error)) from error
+        # A sandbox may refuse any of these; politeness is no reason not to work.
+        with suppress(OSError):
+            os.nice(10)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
+        with suppress(OSError, psutil.Error):
+            psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
         self._run(machine, run, options_of(run, machine.profile, timezone.now()), show_progress=False)
 
     def _run(self, machine: Machine, run: BatchRun, bounds: BatchOptions, *, show_progress: bool) -> None:
         run.profile = machine.profile.name
+        works = machine.works(bounds.stages)
         terminal = Terminal(self, machine.plan.reasons if show_progress else None)
         try:
             with logging_redirect_tqdm([logging.getLogger()]):
-                totals = run_batch(run, bounds, machine.works(bounds.stages), terminal)
+                totals = run_batch(run, bounds, works, terminal, machine.needed)
         finally:
             terminal.close()
         self.stdout.write(self._sentence(totals))
@@ -155,10 +167,10 @@ class Terminal:
             self._bar = None
 
 
-def _queued_run(run_id: int, kind: Kind) -> BatchRun:
+def _existing_run(run_id: int, kind: Kind) -> BatchRun:
     run = BatchRun.objects.filter(pk=run_id, kind=kind).first()
     if run is None:
-        raise AlbumError(f"there is no batch {run_id} for {kind}s")
+        raise CommandError(f"there is no batch {run_id} for {kind}s")
     return run
 
 
@@ -173,11 +185,20 @@ def _album_id(name: str | None) -> int | None:
     return albums[0].pk
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+def _whole_number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return minutes
 
 
 def _clock(text: str) -> time:
