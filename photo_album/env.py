@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -16,20 +18,28 @@ class Environment:
     """Variables of the process and of ``.env``; the process wins.
 
     ``NAME_FILE`` may stand for ``NAME``: its content is the value, so that a secret need not be in the
-    environment.
+    environment. Every reader raises ImproperlyConfigured, which names the variable.
     """
 
-    def __init__(self, env_file: Path) -> None:
-        self.known: set[str] = set()
-        self._env = environ.Env()
-        if env_file.is_file():
-            self._env.read_env(str(env_file))
+    def __init__(self, default_file: Path) -> None:
+        """Reads ``PHOTO_ALBUM_ENV_FILE``, which must be there, or ``default_file``, which need not."""
+        self.known = {"PHOTO_ALBUM_ENV_FILE"}
+        stated = os.environ.get("PHOTO_ALBUM_ENV_FILE")
+        env_file = Path(stated or default_file)
+        if stated and (env_file.is_dir() or not env_file.exists()):
+            raise ImproperlyConfigured(f"PHOTO_ALBUM_ENV_FILE={stated}: there is no such file")
+        if env_file.exists():
+            environ.Env().read_env(str(env_file))
 
     def text(self, name: str, default: str) -> str:
         self.known.add(name)
         secret_file = os.environ.get(f"{name}_FILE")
         if secret_file:
-            return Path(secret_file).read_text(encoding="utf-8").strip()
+            try:
+                return Path(secret_file).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "no text"
+                raise ImproperlyConfigured(f"{name}_FILE={secret_file} cannot be read: {reason}") from None
         return os.environ.get(name) or default
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -60,19 +70,37 @@ class Environment:
             return None
         return self.integer(name, 0, low, high)
 
-    def path(self, name: str, default: Path) -> Path:
-        return Path(self.text(name, str(default))).expanduser().resolve()
+    def folder(self, name: str, default: Path) -> Path:
+        """An absolute path, which need not be there yet."""
+        path = Path(self.text(name, str(default))).expanduser().resolve()
+        if path.exists() and not path.is_dir():
+            raise ImproperlyConfigured(f"{name}={path} is a file; a folder is needed")
+        return path
+
+    def time_zone(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            ZoneInfo(value)
+        except (LookupError, ValueError, OSError):
+            raise ImproperlyConfigured(f"{name}={value!r} is no time zone such as Europe/Berlin") from None
+        return value
 
     def words(self, name: str, default: list[str]) -> list[str]:
         value = self.text(name, ",".join(default))
         return [word.strip() for word in value.split(",") if word.strip()]
 
     def database(self, name: str, default: str) -> dict[str, Any]:
-        url = self.text(name, default)
+        url = self.text(name, default)  # not repeated in messages: it may hold a password
         try:
-            return dict(environ.Env.db_url_config(url))
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{name} is not a database URL: {error}") from None
+            with warnings.catch_warnings(action="error"):
+                config = dict(environ.Env.db_url_config(url))
+        except (ValueError, UserWarning):
+            config = {}
+        if config.get("ENGINE") not in environ.Env.DB_SCHEMES.values():
+            raise ImproperlyConfigured(
+                f"{name} is not a database URL such as postgres://user:password@host/name or sqlite:////path"
+            )
+        return config
 
     def refuse_unknown(self) -> None:
         """Raises ImproperlyConfigured for a variable with one of our prefixes that nothing reads (a typo)."""

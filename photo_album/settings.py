@@ -9,14 +9,13 @@ from pathlib import Path
 from photo_album.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Environment(Path(os.environ.get("PHOTO_ALBUM_ENV_FILE", BASE_DIR / ".env")))
-env.known.add("PHOTO_ALBUM_ENV_FILE")
+env = Environment(BASE_DIR / ".env")
 
 # Paths
-VAR_DIR = env.path("PHOTO_ALBUM_VAR_DIR", BASE_DIR / "var")
-MEDIA_ROOT = env.path("MEDIA_ROOT", VAR_DIR / "media")
-MODELS_CACHE_DIR = env.path("MODELS_CACHE_DIR", BASE_DIR / "models_cache")
-STATIC_ROOT = env.path("STATIC_ROOT", VAR_DIR / "static")
+VAR_DIR = env.folder("PHOTO_ALBUM_VAR_DIR", BASE_DIR / "var")
+MEDIA_ROOT = env.folder("MEDIA_ROOT", VAR_DIR / "media")
+MODELS_CACHE_DIR = env.folder("MODELS_CACHE_DIR", BASE_DIR / "models_cache")
+STATIC_ROOT = env.folder("STATIC_ROOT", VAR_DIR / "static")
 FILE_UPLOAD_TEMP_DIR = VAR_DIR / "spool"  # not /tmp, which on small machines lies in memory
 for _folder in (VAR_DIR, STATIC_ROOT, FILE_UPLOAD_TEMP_DIR):
     _folder.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -118,25 +117,29 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # in one request; Django stops at 100
 
 # Language and time
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_I18N = USE_TZ = True
 
 # Celery. Acknowledged early on purpose: with late acknowledgement a worker dies when Redis goes away, and the
 # lease in the row already gives back what a dead worker held:
 # see docs/decisions/0004-celery-is-a-doorbell.md.
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "redis://localhost:6379/0")
-CELERY_RESULT_BACKEND = env.text("CELERY_RESULT_BACKEND", "redis://localhost:6379/0")
+LOCAL_REDIS, FILE_QUEUE = "redis://localhost:6379/0", "filesystem://localhost"
+FILE_QUEUE_MARK = VAR_DIR / "filesystem-broker"  # there while choose_broker finds no Redis
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", FILE_QUEUE if FILE_QUEUE_MARK.exists() else LOCAL_REDIS)
+CELERY_RESULT_BACKEND = LOCAL_REDIS
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"socket_timeout": 10, "socket_connect_timeout": 5}
 if CELERY_BROKER_URL.startswith("filesystem:"):
     # One folder for both directions, as kombu asks of processes on one machine.
-    _queue_dir = VAR_DIR / "queue"
-    for _name in ("messages", "control"):
-        (_queue_dir / _name).mkdir(mode=0o750, parents=True, exist_ok=True)
+    _queue_dir, _results_dir = VAR_DIR / "queue", VAR_DIR / "results"
+    for _folder in (_queue_dir / "messages", _queue_dir / "control", _results_dir):
+        _folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    CELERY_RESULT_BACKEND = f"file://{_results_dir}"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_queue_dir / "messages"),
         "data_folder_out": str(_queue_dir / "messages"),
         "control_folder": str(_queue_dir / "control"),
     }
+CELERY_RESULT_BACKEND = env.text("CELERY_RESULT_BACKEND", CELERY_RESULT_BACKEND)
 CELERY_RESULT_EXPIRES = 86_400
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
@@ -158,7 +161,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
-# AI processing. The first start copies the AI_* values into the settings row; after that /ai-settings/ rules.
+# AI processing. The first start copies the AI_* values into the settings row; after that the row
+# rules: /admin/album/aiprocessingsettings/.
 AI_PROCESSING_ENABLED = env.boolean("AI_PROCESSING_ENABLED", True)
 AI_AUTO_PROCESS_ON_UPLOAD = env.boolean("AI_AUTO_PROCESS_ON_UPLOAD", False)
 AI_SCHEDULED_PROCESSING = env.boolean("AI_SCHEDULED_PROCESSING", True)
@@ -181,7 +185,13 @@ LOGGING = {
     "formatters": {"line": {"format": "[%(levelname)s] %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"album": {"level": LOG_LEVEL}, "celery": {"level": LOG_LEVEL}},
+    "loggers": {
+        "album": {
+            "level": LOG_LEVEL
+        },  # At INFO Celery tells of every start and every ring; what a ring led to is logged by the album.
+        "celery": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL},
+        "PIL": {"level": "ERROR"},
+    },
 }
 
 env.refuse_unknown()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from photo_album.env import Environment
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -56,3 +61,43 @@ def test_secret_may_come_from_a_file(env, tmp_path, monkeypatch) -> None:
 def test_empty_value_means_the_default(env, monkeypatch) -> None:
     monkeypatch.setenv("AI_BATCH_SIZE", "")
     assert env.optional_integer("AI_BATCH_SIZE", 20, 10_000) is None
+
+
+def test_missing_secret_file_names_the_variable(env, monkeypatch) -> None:
+    monkeypatch.setenv("SECRET_KEY_FILE", "/nowhere/key")
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FILE=/nowhere/key cannot be read"):
+        env.text("SECRET_KEY", "")
+
+
+def test_time_zone_that_does_not_exist_names_the_variable(env, monkeypatch) -> None:
+    monkeypatch.setenv("TIME_ZONE", "Europe")
+    with pytest.raises(ImproperlyConfigured, match="TIME_ZONE='Europe'"):
+        env.time_zone("TIME_ZONE", "UTC")
+
+
+@pytest.mark.parametrize("url", ["foo", "foo://host/name", "postgres://user:secret@host:port/name"])
+def test_malformed_database_url_names_the_variable_and_no_password(env, monkeypatch, url) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL is not a database URL(?!.*secret)"):
+        env.database("DATABASE_URL", "sqlite:///x")
+
+
+def test_file_in_place_of_a_folder_names_the_variable(env, tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MEDIA_ROOT", str(tmp_path / "file"))
+    with pytest.raises(ImproperlyConfigured, match=r"MEDIA_ROOT=.*is a file"):
+        env.folder("MEDIA_ROOT", tmp_path)
+
+
+def test_settings_file_that_was_asked_for_must_be_there(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PHOTO_ALBUM_ENV_FILE", str(tmp_path / "none.env"))
+    with pytest.raises(ImproperlyConfigured, match=r"PHOTO_ALBUM_ENV_FILE=.*none\.env"):
+        Environment(tmp_path / ".env")
+
+
+def test_wrong_setting_ends_manage_py_in_one_line() -> None:
+    command = [sys.executable, "manage.py", "check"]
+    environment = {**os.environ, "TIME_ZONE": "Mars/Base"}
+    ended = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert ended.stderr.startswith("photo-album: TIME_ZONE='Mars/Base'")

@@ -52,7 +52,7 @@ class Installation:
         self.env = {
             **keep,
             "PHOTO_ALBUM_VAR_DIR": str(self.folder / "var"),
-            "PHOTO_ALBUM_ENV_FILE": str(self.folder / "no.env"),
+            "PHOTO_ALBUM_ENV_FILE": "/dev/null",
             "MODELS_CACHE_DIR": str(self.folder / "models"),
             "PYTHONUNBUFFERED": "1",
             **self.env,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from PIL import Image
+from pytest_django import Settings
 
 from album.management.commands.make_demo_album import choose_scenes
 from album.media.scenes import Scene
 from album.models import Album, MediaItem
-from tests.cast import Cast, scene_bytes
+from tests.cast import Cast, make_photo, make_rows, scene_bytes
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +92,34 @@ def test_an_unknown_owner_or_folder_is_named(cast: Cast, tmp_path: Path) -> None
         run("import_folder", str(tmp_path), "--owner", "nobody")
     with pytest.raises(CommandError, match="nowhere"):
         run("import_folder", str(tmp_path / "nowhere"))
+
+
+def test_the_first_start_draws_no_demo_beside_photos_of_people(cast: Cast) -> None:
+    make_rows(cast.alice, 1)
+    assert "no demo" in run("make_demo_album", "--first-start", "--describe")
+    assert not Album.objects.filter(title="Demo").exists()
+    assert MediaItem.objects.count() == 1
+
+
+def test_the_tiny_networks_describe_the_demo_album_only(cast: Cast) -> None:
+    run("make_demo_album", "--count", "2")
+    make_photo(cast.admin, seed=99)
+    run("make_demo_album", "--count", "2", "--first-start", "--describe")
+    demo = MediaItem.objects.filter(albums__title="Demo")
+    assert {item.processing_status for item in demo} == {"completed"}
+    assert MediaItem.objects.exclude(albums__title="Demo").get().processing_status == "pending"
+
+
+def test_without_redis_files_are_chosen_until_it_answers(tmp_path: Path, settings: Settings) -> None:
+    settings.FILE_QUEUE_MARK = tmp_path / "mark"
+    with socket.create_server(("127.0.0.1", 0)) as redis:
+        settings.LOCAL_REDIS = settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{redis.getsockname()[1]}/0"
+        run("choose_broker")
+        assert not settings.FILE_QUEUE_MARK.exists()
+    assert "queued in files" in run("choose_broker")
+    assert settings.FILE_QUEUE_MARK.exists()
+
+    settings.FILE_QUEUE_MARK.unlink()
+    settings.CELERY_BROKER_URL = "redis://elsewhere:6379/0"
+    assert run("choose_broker") == ""
+    assert not settings.FILE_QUEUE_MARK.exists()

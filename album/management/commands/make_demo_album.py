@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from PIL import ExifTags, Image
 
 from album.management.commands.import_folder import find_owner
 from album.media.scenes import Scene, draw_scene, sample_scene
-from album.models import Album
+from album.models import Album, MediaItem
 from album.services.ingest import ingest_upload
 
 TITLE = "Demo"
+TINY_WEIGHTS = ["tiny-clip", "tiny-blip"]
+"""They know drawn scenes and nothing else, so they are asked about this album only."""
 SIZE_PX = (1600, 1200)
 MAX_COUNT = 1000
 """There are some thousand scenes that training never sees; picking many of them takes ever longer."""
@@ -32,16 +36,28 @@ class Command(BaseCommand):
         parser.add_argument("--count", type=int, default=12, help="number of photos (12)")
         parser.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")
         parser.add_argument("--owner", metavar="NAME", help="account that will own the album; else the first admin")
+        parser.add_argument("--first-start", action="store_true", help="not where other photos are already")
+        parser.add_argument("--describe", action="store_true", help="analyze the album with the tiny networks")
 
     def handle(self, *args: Any, **options: Any) -> None:
         owner, seed = find_owner(options["owner"]), options["seed"]
         if not 1 <= options["count"] <= MAX_COUNT:
             raise CommandError(f"--count {options['count']}: 1 to {MAX_COUNT} photos can be drawn.")
+        has_demo = Album.objects.filter(owner=owner, title=TITLE).exists()
+        if options["first_start"] and not has_demo and MediaItem.objects.exists():
+            self.stdout.write("This album has photos of its own: no demo is drawn.")
+            return
+        self._draw(owner, options["count"], seed)
+        if options["describe"]:
+            album = Album.objects.get(owner=owner, title=TITLE)
+            call_command("analyze_photos", album=str(album.pk), weights=TINY_WEIGHTS, stdout=self.stdout)
+
+    def _draw(self, owner: User, count: int, seed: int) -> None:
         album, _ = Album.objects.get_or_create(owner=owner, title=TITLE)
         # By name, not by content: another release of Pillow may write other bytes.
         present = set(album.items.values_list("original_name", flat=True))
         drawn = 0
-        for index, scene in enumerate(choose_scenes(options["count"], seed)):
+        for index, scene in enumerate(choose_scenes(count, seed)):
             name = f"demo-{seed}-{index + 1:02}.jpg"
             if name not in present:
                 ingest_upload(owner=owner, file=draw_photo(scene, index, seed), name=name, album=album)
