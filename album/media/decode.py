@@ -69,6 +69,8 @@ _FULL_RANGE_16_BIT = 65535
 # Set once for the process, as decoding runs in threads: Pillow then refuses a bomb before it reads any pixel.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+# Oddities in the metadata of a file that decodes anyway: nobody can act on them.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def decode_photo(path: Path, *, min_side_px: int) -> Pixels:
@@ -83,7 +85,7 @@ def decode_photo(path: Path, *, min_side_px: int) -> Pixels:
         target = _target_size(image.size, min_side_px)
         image.draft("RGB", target)
         if math.prod(image.size) > MAX_HELD_PIXELS:
-            raise MediaError(_too_many_pixels(path, MAX_HELD_PIXELS))
+            raise MediaError(_too_many_pixels(MAX_HELD_PIXELS))
         image.load()
         orientation = read_orientation(image)  # after load: a TIFF is turned by loading, then states nothing
         target = _target_size(image.size, min_side_px)
@@ -99,16 +101,16 @@ def open_photo(path: Path) -> Iterator[ImageFile.ImageFile]:
         with path.open("rb") as file:
             if sniff(file.read(HEAD_BYTES)) is HEIC:
                 raise MediaError(
-                    f"{path.name} cannot be decoded: no HEIC decoder is installed. Convert it to JPEG, or keep it "
-                    "as it is: the original stays stored."
+                    "The photo cannot be decoded: no HEIC decoder is installed. Convert it to JPEG, or keep it as "
+                    "it is: the original stays stored."
                 )
             file.seek(0)
             with Image.open(file, formats=FORMATS) as image:
                 yield image
-    except MediaError as error:
-        raise error if path.name in str(error) else type(error)(f"{path.name}: {error}") from error
+    except MediaError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaError(_too_many_pixels(path, MAX_PIXELS)) from error
+        raise MediaError(_too_many_pixels(MAX_PIXELS)) from error
     except DECODER_ERRORS as error:
         raise MediaError(_describe_failure(path, error)) from error
 
@@ -153,22 +155,22 @@ def _stretch(values: NDArray[np.float64]) -> Pixels:
     return ((values - low) * (255.0 / max(high - low, 1e-9))).round().astype(np.uint8)
 
 
-def _too_many_pixels(path: Path, limit: int) -> str:
-    return f"{path.name} cannot be decoded: too many pixels: the limit is {limit:,}. Store a smaller copy."
+def _too_many_pixels(limit: int) -> str:
+    return f"The photo cannot be decoded: too many pixels: the limit is {limit:,}. Store a smaller copy."
 
 
 def _describe_failure(path: Path, error: BaseException) -> str:
-    """Why a decoder gave up, for a person: what, why, and what to do next."""
+    """Why a decoder gave up, for a person, and what to do next. The caller names the file."""
     if isinstance(error, FileNotFoundError):
-        return f"{path.name} cannot be read: the file is not there. Restore it from a backup."
+        return "The photo cannot be read: the file is not there. Restore it from a backup."
     if isinstance(error, UnidentifiedImageError):
-        return f"{path.name} cannot be decoded: not an image, or damaged at its very beginning. Upload it again."
+        return "The photo cannot be decoded: not an image, or damaged at its very beginning. Upload it again."
     if isinstance(error, MemoryError):
-        return f"{path.name} cannot be decoded: it wants more memory than there is. Store a smaller copy."
-    said = str(error)
+        return "The photo cannot be decoded: it wants more memory than there is. Store a smaller copy."
+    said = getattr(error, "strerror", None) or str(error)
     if isinstance(error, OSError | EOFError | SyntaxError) and any(
         word in said.lower() for word in _TRUNCATION_WORDS
     ):
         size = path.stat().st_size
-        return f"{path.name} cannot be decoded: truncated after {size:,} bytes. Upload a complete copy."
-    return f"{path.name} cannot be decoded: damaged ({said or type(error).__name__}). Upload it again."
+        return f"The photo cannot be decoded: truncated after {size:,} bytes. Upload a complete copy."
+    return f"The photo cannot be decoded: damaged ({said or type(error).__name__}). Upload it again."

@@ -63,7 +63,7 @@ def sample_frames(path: Path, *, count: int, min_side_px: int) -> list[VideoFram
         positions = sampler.read(_seek_frames(container, stream, count))
         if positions < count:
             sampler.read(_linear_frames(container, stream, count))
-        return sampler.choose(path)
+        return sampler.choose()
 
 
 @contextmanager
@@ -76,15 +76,15 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             sniff(file.read(HEAD_BYTES))
         options = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
         with av.open(str(path.absolute()), container_options=options, metadata_errors="replace") as container:
-            stream = _video_stream(path, container)
+            stream = _video_stream(container)
             stream.codec_context.thread_count = 1  # the batch decodes several items at once
             stream.codec_context.options = {"max_pixels": str(MAX_HELD_PIXELS)}
             yield container, stream
-    except MediaError as error:
-        raise error if path.name in str(error) else type(error)(f"{path.name}: {error}") from error
+    except MediaError:
+        raise
     except (OSError, EOFError, ValueError, ArithmeticError, RuntimeError, LookupError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise MediaError(f"{path.name} cannot be decoded: {reason}. Upload a complete copy.") from error
+        raise MediaError(f"The video cannot be decoded: {reason}. Upload a complete copy.") from error
 
 
 def read_rotation(container: Any, stream: Any) -> int:
@@ -93,14 +93,14 @@ def read_rotation(container: Any, stream: Any) -> int:
     return 0 if frame is None else _rotation(frame)
 
 
-def _video_stream(path: Path, container: Any) -> Any:
+def _video_stream(container: Any) -> Any:
     """The first stream that moves: a cover picture inside a sound file is none."""
     from av.stream import Disposition
 
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             return stream
-    raise MediaError(f"{path.name} cannot be decoded: it holds no moving picture. Remove it from the album.")
+    raise MediaError("The video cannot be decoded: it holds no moving picture.")
 
 
 def _seek_frames(container: Any, stream: Any, count: int) -> Iterator[Any]:
@@ -189,11 +189,11 @@ class _Sampler:
         small = frame.reformat(max(1, round(width * scale)), max(1, round(height * scale)), "rgb24").to_ndarray()
         return np.ascontiguousarray(np.rot90(small, _rotation(frame) // 90))
 
-    def choose(self, path: Path) -> list[VideoFrame]:
+    def choose(self) -> list[VideoFrame]:
         """The greatest change of each span of time, then the greatest of the rest, in order of time."""
         found = sorted(self.kept or ([self.spare] if self.spare else []), key=lambda one: one.frame.at_s)
         if not found:
-            raise MediaError(f"{path.name} cannot be decoded: no frame is readable. Upload a complete copy.")
+            raise MediaError("The video cannot be decoded: no frame is readable. Upload a complete copy.")
         first_s, length_s = found[0].frame.at_s, max(found[-1].frame.at_s - found[0].frame.at_s, 1e-6)
         best: dict[int, _Candidate] = {}
         for one in found:

@@ -100,7 +100,7 @@ def _sniff_brands(head: bytes) -> MediaType | None:
 
 
 def _describe_stranger(head: bytes) -> str:
-    takes = "The album takes JPEG, PNG, GIF, WebP, TIFF, BMP, AVIF, HEIC, MP4, MOV, 3GP, MKV, WebM, AVI and MTS."
+    takes = "The album takes JPEG, PNG, GIF, WebP, TIFF, BMP, AVIF, MP4, MOV, 3GP, MKV, WebM, AVI and MTS."
     if not head.strip(b"\x00"):
         return f"The file is empty. {takes}"
     looks_like = next((name for magic, name in _KNOWN_STRANGERS if magic.match(head)), None)

@@ -163,8 +163,8 @@ def _sniff(head: bytes, name: str) -> MediaType:
 def _read_facts(spooled: _Spooled, name: str) -> FileFacts:
     try:
         return read_facts(spooled.path, spooled.media_type.mime)
-    except MediaError as error:  # it names the copy, which nobody has ever heard of
-        raise type(error)(str(error).replace(spooled.path.name, name)) from error
+    except MediaError as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _place(part: Path, target: Path) -> None:

@@ -86,7 +86,7 @@ def test_unreadable_file_fails_with_its_reason(make_grays, photo_run, photos) ->
     Path(item.original.path).write_bytes(b"\x89PNG\r\n\x1a\nno picture follows")
     run_batch(photo_run(), photos, [work_of(FakeAnalyzer())], Notebook())
     assert statuses() == ["failed", "completed"]
-    assert item.original_name.split(".")[0] in StageResult.objects.get(item=item).error
+    assert "cannot be decoded" in StageResult.objects.get(item=item).error
 
 
 def test_missing_storage_ends_the_run_and_fails_no_item(make_grays, photo_run, photos, media_root) -> None:

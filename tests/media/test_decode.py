@@ -80,7 +80,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(
 ) -> None:
     draw_corners(200, 200).save(tmp_path / "bomb.png")
     monkeypatch.setattr(decode, "MAX_HELD_PIXELS", 10_000)
-    with pytest.raises(MediaError, match=r"bomb\.png .*too many pixels: the limit is 10,000"):
+    with pytest.raises(MediaError, match=r"^The photo .*too many pixels: the limit is 10,000"):
         decode_photo(tmp_path / "bomb.png", min_side_px=64)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
     with pytest.raises(MediaError, match="too many pixels"):
@@ -93,16 +93,16 @@ def test_a_photo_cut_in_half_is_an_error(tmp_path: Path, image_format: str) -> N
     path = tmp_path / "cut"
     Image.fromarray(noise).save(path, image_format)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(MediaError, match="cut cannot be decoded"):
+    with pytest.raises(MediaError, match=r"^The photo cannot be decoded"):
         decode_photo(path, min_side_px=100)
 
 
-def test_a_truncated_jpeg_says_so_with_its_name_and_size(tmp_path: Path) -> None:
+def test_a_truncated_jpeg_says_so_with_its_size(tmp_path: Path) -> None:
     path = tmp_path / "holiday.jpg"
     noise = np.random.default_rng(1).integers(0, 255, (200, 300, 3), np.uint8)
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(MediaError, match=r"holiday\.jpg cannot be decoded: truncated after 20,000 bytes"):
+    with pytest.raises(MediaError, match=r"^The photo cannot be decoded: truncated after 20,000 bytes"):
         decode_photo(path, min_side_px=100)
 
 
@@ -115,21 +115,21 @@ def test_a_truncated_jpeg_says_so_with_its_name_and_size(tmp_path: Path) -> None
         (b"\xff\xd8\xff\xe0 no JPEG at all", "not an image|truncated"),
     ],
 )
-def test_what_is_no_photo_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
+def test_what_is_no_photo_is_refused_with_words(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "letter.jpg"
     path.write_bytes(content)
-    with pytest.raises(MediaError, match=rf"letter\.jpg.*({words})"):
+    with pytest.raises(MediaError, match=words):
         decode_photo(path, min_side_px=100)
 
 
 def test_strangers_keep_their_own_error(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
-    with pytest.raises(UnsupportedMedia, match=r"a\.pdf.*PDF document"):
+    with pytest.raises(UnsupportedMedia, match=r"^The file is a PDF document"):
         decode_photo(tmp_path / "a.pdf", min_side_px=100)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"gone\.jpg cannot be read: the file is not there"):
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"^The photo cannot be read: the file is not there"):
         decode_photo(tmp_path / "gone.jpg", min_side_px=100)
 
 

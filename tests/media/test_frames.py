@@ -100,7 +100,7 @@ def test_a_video_cut_in_half_gives_its_readable_part_or_an_error(tmp_path: Path)
     assert colors_of(sample_frames(path, count=4, min_side_px=48))[:1] == ["red"]
     headless = write_video(tmp_path / "b.mp4", ["red", "lime"])
     headless.write_bytes(headless.read_bytes()[: headless.stat().st_size // 2])
-    with pytest.raises(MediaError, match=r"b\.mp4 cannot be decoded"):
+    with pytest.raises(MediaError, match=r"^The video cannot be decoded"):
         sample_frames(headless, count=4, min_side_px=48)
 
 
@@ -116,5 +116,5 @@ def test_a_video_cut_in_half_gives_its_readable_part_or_an_error(tmp_path: Path)
 )
 def test_playlists_are_never_followed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "list.mp4").write_bytes(content)
-    with pytest.raises(MediaError, match=r"list\.mp4"):
+    with pytest.raises(MediaError, match=r"^The (file|video)"):
         sample_frames(tmp_path / "list.mp4", count=4, min_side_px=48)

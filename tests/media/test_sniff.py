@@ -76,3 +76,8 @@ def test_containers_are_recognized_by_brand_or_mark(head: bytes, mime: str) -> N
 def test_anything_else_is_refused_with_words(head: bytes, words: str) -> None:
     with pytest.raises(UnsupportedMedia, match=words):
         sniff(head)
+
+
+def test_what_cannot_be_decoded_yet_is_not_offered() -> None:
+    with pytest.raises(UnsupportedMedia, match=r"takes JPEG(?!.*HEIC)"):
+        sniff(b"plain words")
