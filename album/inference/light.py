@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from album.exceptions import InferenceCancelled
+from album.inference.builtin import BuiltinAnalyzer
 from album.inference.compose import CONFIDENT_CLASS, compose_description
 from album.inference.results import (
     Analysis,
@@ -20,7 +21,10 @@ from album.inference.words import normalize_tag
 
 
 class LightAnalyzer:
-    """Tags and descriptions from a detector and, if there is one, a classifier; satisfies Analyzer."""
+    """Tags and descriptions from a detector and, if there is one, a classifier; satisfies Analyzer.
+
+    A picture in which they find nothing gets the words and tags of the built-in analyzer, which say so.
+    """
 
     micro_batch = 8
 
@@ -28,17 +32,22 @@ class LightAnalyzer:
         self.weights = weights
         self._detector = detector
         self._classifier = classifier
+        self._builtin = BuiltinAnalyzer()
         self._is_cancelled = False
 
     def analyze(self, frames: Sequence[Frame]) -> list[Analysis]:
-        """One analysis per frame, in order; a frame in which nothing was found has neither words nor tags."""
+        """One analysis per frame, in order."""
         self._is_cancelled = False
         images = [frame.pixels for frame in frames]
         detections = self._detector.detect(images)
         if self._is_cancelled:
             raise InferenceCancelled(f"{self.weights.id}: ended from outside before it was done.")
         classes = self._classifier.classify(images) if self._classifier else [[] for _ in images]
-        return [_to_analysis(found, named) for found, named in zip(detections, classes, strict=True)]
+        analyses = [_to_analysis(found, named) for found, named in zip(detections, classes, strict=True)]
+        return [
+            analysis if analysis.description else self._builtin.analyze([frame])[0]
+            for analysis, frame in zip(analyses, frames, strict=True)
+        ]
 
     def cancel(self) -> None:
         self._is_cancelled = True

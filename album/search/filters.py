@@ -16,8 +16,12 @@ SHORT_WORD = 3
 
 
 def search_media(user: Viewer, text: str) -> QuerySet[MediaItem]:
-    """The items that ``user`` may see and for which every term of ``text`` holds, in no particular order."""
-    return visible_to(user).filter(to_q(parse(text)))
+    """The items that ``user`` may see and for which every term of ``text`` holds, in no particular order.
+
+    Blank text leaves nothing out; text without a letter or digit finds nothing, as it does everywhere else.
+    """
+    terms, visible = parse(text), visible_to(user)
+    return visible.filter(to_q(terms)) if terms or not text.strip() else visible.none()
 
 
 def to_q(terms: tuple[Term, ...]) -> Q:

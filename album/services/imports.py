@@ -68,7 +68,8 @@ def import_folder(
 def list_files(folder: Path) -> Iterator[Path]:
     """The files below ``folder``, hidden ones left out, in the order of their names."""
     if not folder.is_dir():
-        raise AlbumError(f"{folder}: there is no such folder. Check the path.")
+        fault = "is not a folder" if folder.exists() else "there is no such folder"
+        raise AlbumError(f"{folder}: {fault}. Check the path.")
 
     def refuse(error: OSError) -> None:
         if error.filename == str(folder):

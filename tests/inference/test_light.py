@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from album.exceptions import InferenceCancelled, InferenceError, WeightsCorrupt, WeightsMissing
+from album.inference.builtin import BuiltinAnalyzer
 from album.inference.classifiers import OnnxImageNetClassifier, crop_middle
 from album.inference.detectors import OnnxYoloX, letterbox, suppress_overlaps
 from album.inference.light import LightAnalyzer
@@ -171,9 +172,11 @@ class Blind:
     def close(self) -> None: ...
 
 
-def test_nothing_found_says_nothing(tmp_path: Path) -> None:
-    (analysis,) = LightAnalyzer(Blind(), None, REF).analyze([Frame(plain("red"))])
-    assert (analysis.description, analysis.description_score, analysis.tags) == (None, None, ())
+def test_nothing_found_leaves_the_word_to_the_built_in_analyzer() -> None:
+    frame = Frame(plain("red"))
+    analyses = LightAnalyzer(Blind(), None, REF).analyze([frame])
+    assert analyses == BuiltinAnalyzer().analyze([frame])
+    assert {tag.source for tag in analyses[0].tags} == {TagSource.BUILT_IN}
 
 
 def test_a_sure_class_without_objects_is_named_as_a_possibility(tmp_path: Path) -> None:

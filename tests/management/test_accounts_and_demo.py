@@ -123,3 +123,16 @@ def test_without_redis_files_are_chosen_until_it_answers(tmp_path: Path, setting
     settings.CELERY_BROKER_URL = "redis://elsewhere:6379/0"
     assert run("choose_broker") == ""
     assert not settings.FILE_QUEUE_MARK.exists()
+
+
+def test_refused_files_beyond_twenty_are_listed_on_request(cast: Cast, tmp_path: Path) -> None:
+    for number in range(22):
+        (tmp_path / f"note-{number:02}.txt").write_text("words")
+    assert "and 2 more; -v 2 lists all" in run("import_folder", str(tmp_path))
+    assert run("import_folder", str(tmp_path), "-v", "2").count("not imported") == 22
+
+
+def test_a_file_in_place_of_the_folder_is_named(cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(CommandError, match=r"a\.jpg: is not a folder"):
+        run("import_folder", str(tmp_path / "a.jpg"))

@@ -169,3 +169,10 @@ class TestShowProfile:
         assert "items per scheduled run: 20; seconds per item: 60" in said
         assert "missing: manage.py download_models --model vit-gpt2-int8" in said
         assert "caption: built-in, 2 at a time" in said
+
+    def test_an_export_is_named_after_the_download_of_its_source(
+        self, cache: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+    ):
+        settings.AI_PROFILE = "mid-range"
+        download, export = (f"manage.py {step}" for step in ("download_models --model blip-base", "export_models"))
+        assert f"missing: {download}, then {export} --model blip-base-int8" in output_of(capsys, "show_profile")

@@ -45,14 +45,15 @@ def test_found(cast: Cast, circles: MediaItem, text: str) -> None:
         "tag:ring",
         "-tag:circle -string",
         "%zz",
+        " ( ",
     ],
 )
 def test_not_found(cast: Cast, circles: MediaItem, text: str) -> None:
     assert list(search_media(cast.alice, text)) == []
 
 
-def test_a_search_without_terms_leaves_nothing_out(cast: Cast, circles: MediaItem) -> None:
-    assert search_media(cast.alice, " ( ").count() == 2
+def test_a_blank_search_leaves_nothing_out(cast: Cast, circles: MediaItem) -> None:
+    assert search_media(cast.alice, "  ").count() == 2
 
 
 def test_scripts_without_spaces_are_found_inside_a_line(cast: Cast) -> None:

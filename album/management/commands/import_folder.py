@@ -46,14 +46,14 @@ class Command(BaseCommand):
                 totals = import_folder(owner=owner, folder=folder, album=album, progress=advance)
         except AlbumError as error:
             raise CommandError(str(error)) from error
-        self._report(totals)
+        self._report(totals, None if options["verbosity"] > 1 else REASONS_SHOWN)
 
-    def _report(self, totals: ImportTotals) -> None:
+    def _report(self, totals: ImportTotals, limit: int | None) -> None:
         reasons = totals.failed + totals.unsupported
-        for reason in reasons[:REASONS_SHOWN]:
+        for reason in reasons[:limit]:
             self.stderr.write(f"  not imported: {reason}")
-        if len(reasons) > REASONS_SHOWN:
-            self.stderr.write(f"  … and {len(reasons) - REASONS_SHOWN} more")
+        if limit is not None and len(reasons) > limit:
+            self.stderr.write(f"  … and {len(reasons) - limit} more; -v 2 lists all")
         self.stdout.write(
             f"{totals.imported} imported, {totals.known} known already, "
             f"{len(totals.unsupported)} no photo or video, {len(totals.failed)} failed."

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from album.exceptions import NotEnoughMemory
-from album.inference.catalogue import CATALOGUE, MB
+from album.inference.catalogue import CATALOGUE, MB, Entry
 from album.inference.hardware import GIB, Hardware, detect_hardware, torch_version
 from album.inference.profiles import (
     CLASSIFIERS,
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         hardware = detect_hardware()
         profile, reasons = choose_profile(hardware, settings.AI_PROFILE)
         self._section("Found", _hardware_lines(hardware))
-        self._section(f"Profile: {profile.name}", [*reasons, *_profile_lines(profile)])
+        self._section(f"Profile: {profile.name}", [*reasons, *_profile_lines(profile, hardware.cores)])
         budget = f"{memory_budget(profile, hardware.available_bytes) / MB:,.0f} MB may be used by a batch now."
         self._section(f"Weights in {settings.MODELS_CACHE_DIR}", [budget, *_weights_lines(profile, hardware)])
         plan = plan_stages(profile, settings.MODELS_CACHE_DIR, hardware.available_bytes)
@@ -55,14 +55,14 @@ def _hardware_lines(hardware: Hardware) -> list[str]:
     ]
 
 
-def _profile_lines(profile: Profile) -> list[str]:
+def _profile_lines(profile: Profile, cores: int) -> list[str]:
     return [
         f"runtime: {profile.runtime}, {profile.threads} thread(s), up to {profile.micro_batch} pictures at a time",
         f"pictures are decoded to {profile.image_size_px} px or more on the short side",
         f"memory ceiling of a batch: {profile.memory_ceiling_bytes / MB:,.0f} MB",
         f"items per scheduled run: {profile.batch_size}; seconds per item: {profile.item_timeout_s:g}",
-        f"worker concurrency: {profile.worker_concurrency}; decoding threads: {profile.decode_threads}; "
-        f"frames of a video: {profile.video_frames}",
+        f"worker concurrency: {min(profile.worker_concurrency, cores)}; "
+        f"decoding threads: {profile.decode_threads}; frames of a video: {profile.video_frames}",
     ]
 
 
@@ -71,7 +71,7 @@ def _weights_lines(profile: Profile, hardware: Hardware) -> list[str]:
     for name in (*profile.embed, *profile.caption, *DETECTORS, *CLASSIFIERS):
         entry = CATALOGUE[name]
         there = installed(entry, settings.MODELS_CACHE_DIR)
-        state = "installed" if there else f"missing: {entry.mending_command}"
+        state = "installed" if there else f"missing: {_mending_steps(entry)}"
         try:
             preflight(profile, entry, hardware.available_bytes)
             fit = "fits"
@@ -80,3 +80,11 @@ def _weights_lines(profile: Profile, hardware: Hardware) -> list[str]:
         source = "measured" if entry.memory.is_measured else "estimated"
         lines.append(f"{name:<28} {fit}: {entry.memory.of(1) / MB:,.0f} MB ({source}); {state}")
     return lines
+
+
+def _mending_steps(entry: Entry) -> str:
+    """The commands in the order in which they work: an export needs its source first."""
+    source = CATALOGUE[entry.derived_from] if entry.derived_from else None
+    if source is None or installed(source, settings.MODELS_CACHE_DIR):
+        return entry.mending_command
+    return f"{source.mending_command}, then {entry.mending_command}"
