@@ -121,16 +121,16 @@ def _retry(run: BatchRun | None) -> Q:
     return retry & ~Q(item__processing_status=Status.PROCESSING) & (~Q(run=run) | Q(run=None))
 
 
-def _rows(options: BatchOptions, stage: Stage) -> QuerySet[StageResult]:
-    rows = StageResult.objects.filter(stage=stage, item__kind=options.kind)
+def _rows(options: BatchOptions, stages: Iterable[Stage]) -> QuerySet[StageResult]:
+    rows = StageResult.objects.filter(stage__in=stages, item__kind=options.kind)
     if options.album_id is not None:
         rows = rows.filter(item__albums=options.album_id)
     return rows.filter(item__in=options.item_ids) if options.item_ids else rows
 
 
-def claimable(options: BatchOptions, stage: Stage, run: BatchRun | None = None) -> QuerySet[StageResult]:
-    """Rows of the stage that the run may take: waiting, abandoned, or failed with attempts left."""
-    return _rows(options, stage).filter(_fresh() | _abandoned() | _retry(run))
+def claimable(options: BatchOptions, stages: Iterable[Stage], run: BatchRun | None = None) -> QuerySet[StageResult]:
+    """Rows of the stages that the run may take: waiting, abandoned, or failed with attempts left."""
+    return _rows(options, stages).filter(_fresh() | _abandoned() | _retry(run))
 
 
 class Claimer:
@@ -165,7 +165,7 @@ class Claimer:
         return claims
 
     def _take(self, which: Q, count: int) -> list[Claim]:
-        rows = _rows(self.options, self.stage).filter(which).order_by("-item_id")
+        rows = _rows(self.options, [self.stage]).filter(which).order_by("-item_id")
         with transaction.atomic():
             if connection.features.has_select_for_update_skip_locked:
                 rows = rows.select_for_update(skip_locked=True, of=("self", "item"))

@@ -129,7 +129,7 @@ def forecast(options: BatchOptions, works: Sequence[StageWork]) -> list[StageFor
         done = StageResult.objects.filter(
             stage=work.stage, weights=work.weights.id, state=Status.COMPLETED, item__kind=options.kind
         )
-        waiting = max(again, claimable(options, work.stage).count())
+        waiting = max(again, claimable(options, [work.stage]).count())
         bounded = waiting if options.limit is None else min(waiting, options.limit)
         each_s = done.aggregate(mean=Avg("duration_s"))["mean"]
         forecasts.append(StageForecast(work.stage, work.weights.id, bounded, each_s))

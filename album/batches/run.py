@@ -7,10 +7,8 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from django.db.models import Q
-
 from album.batches.decoding import DecodeAhead, load_frames
-from album.batches.ledger import Claimer, abandon, claimable, items_in_scope, open_ledger
+from album.batches.ledger import Claimer, abandon, claimable, open_ledger
 from album.batches.options import BatchOptions, Budget, Redo, StopReason
 from album.batches.progress import Listener, Progress
 from album.batches.run_state import BatchTotals, State, begin_run, end_run, reap_dead_runs, totals_of
@@ -70,7 +68,7 @@ def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Pro
     run.items_total = _waiting(options, [work.stage for work in works], run)
     touched = set(StageResult.objects.filter(run=run).values_list("item_id", flat=True))
     for work in works:
-        total = claimable(options, work.stage, run).count()
+        total = claimable(options, [work.stage], run).count()
         if total == 0:
             continue
         claimer = Claimer(run, options, work.stage, touched)
@@ -95,8 +93,6 @@ def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Pro
 
 def _waiting(options: BatchOptions, stages: Sequence[Stage], run: BatchRun) -> int:
     """How many items of the scope have at least one stage to do, within the limit."""
-    waiting = Q(pk__in=[])
-    for stage in stages:
-        waiting |= Q(pk__in=claimable(options, stage, run).values("item"))
-    count = items_in_scope(options).filter(waiting).count()
+    # Distinct rows of one flat join: nested "in" conditions became a nested loop on PostgreSQL, minutes long.
+    count = claimable(options, stages, run).values("item").distinct().count()
     return count if options.limit is None else min(count, options.limit)
