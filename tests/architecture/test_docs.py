@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from album.models import BatchRun
 from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import Installation
 
@@ -47,3 +48,8 @@ def test_the_lines_about_the_night_run(installation: Installation) -> None:
     for line in lines:
         installation.manage(*line)
     assert installation.statuses() == {"completed": 3}
+
+
+def test_every_reason_for_the_end_of_a_run_is_explained() -> None:
+    page = (REPOSITORY / "docs" / "nights.md").read_text()
+    assert [reason for reason in BatchRun.StopReason.values if f"`{reason}`" not in page] == []
