@@ -64,7 +64,9 @@ def end_run(run: BatchRun, state: BatchRun.State, reason: StopReason, message: s
     run.state, run.stop_reason, run.message = state, reason, message
     run.finished_at, run.current_stage = timezone.now(), ""
     write_run(run, "state", "stop_reason", "message", "finished_at", "current_stage")
-    logger.info("batch %s ended: %s %s", run.pk, StopReason(reason).label, message)
+    # At a terminal the command says the same in its own sentence.
+    level = logging.DEBUG if run.trigger == BatchRun.Trigger.COMMAND else logging.INFO
+    logger.log(level, "batch %s ended: %s %s", run.pk, StopReason(reason).label, message)
 
 
 def totals_of(run: BatchRun, options: BatchOptions) -> BatchTotals:

@@ -58,7 +58,7 @@ def test_the_demo_album_is_drawn_once() -> None:
 
     items = MediaItem.objects.filter(albums=Album.objects.get(title="Demo"), owner__username="admin")
     assert items.count() == 3
-    assert all(item.taken_at and (item.width_px, item.height_px) == (1600, 1200) for item in items)
+    assert all(item.taken_at and (item.width_px, item.height_px) == (1400, 1400) for item in items)
     first = items.get(original_name="demo-0-01.jpg")
     with Image.open(first.original.path) as image:
         red, _, blue = image.getpixel((0, 0))  # type: ignore[misc]

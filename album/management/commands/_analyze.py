@@ -114,9 +114,10 @@ class AnalyzeCommand(BaseCommand):
 
     def _sentence(self, totals: BatchTotals) -> str:
         label = BatchRun.StopReason(totals.stop_reason).label
+        things = self.kind if totals.completed == 1 else f"{self.kind}s"
         message = f" {totals.message}" if totals.message else ""
         return (
-            f"Batch {totals.run_id}: {totals.completed} {self.kind}s described, {totals.failed} failed, "
+            f"Batch {totals.run_id}: {totals.completed} {things} described, {totals.failed} failed, "
             f"{totals.remaining} still pending. {label}.{message}"
         )
 

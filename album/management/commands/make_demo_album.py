@@ -22,7 +22,7 @@ from album.services.ingest import ingest_upload
 TITLE = "Demo"
 TINY_WEIGHTS = ["tiny-clip", "tiny-blip"]
 """They know drawn scenes and nothing else, so they are asked about this album only."""
-SIZE_PX = (1600, 1200)
+SIZE_PX = (1400, 1400)  # square, so that circles are round
 MAX_COUNT = 1000
 """There are some thousand scenes that training never sees; picking many of them takes ever longer."""
 FIRST_SCENE = Scene("many", "blue", (("red", "circle"), ("red", "circle")))
