@@ -1,4 +1,4 @@
-"""What the guide starts from, a process for one photo: ``python -m tests.benchmarks.guide WEIGHTS PHOTO [THREADS]``.
+"""What the guide starts from: a process per photo, ``python -m tests.benchmarks.guide WEIGHTS PHOTO [THREADS]``.
 
 Imports torch and transformers, loads BLIP and CLIP, reads the file, makes one caption and one vector, and ends.
 Without THREADS torch chooses, as it does for anyone who does not ask: one per core.
