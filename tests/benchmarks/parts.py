@@ -21,6 +21,8 @@ WEIGHTS, PHOTOS = FOLDER / "weights", FOLDER / "photos"
 NIGHT = 500
 """Photos of the night that the issue compares."""
 SHARED_ROWS = 2000
+FAIR_SYNC_MS = 0.6
+"""On a disk that takes longer to make one page durable, the wall clock tells of the disk."""
 WORKER = ("-m", "celery", "-A", "photo_album", "worker", "-Q", "media,ai", "-c", "1")
 QUIETLY = ("--without-gossip", "--without-mingle")
 BEAT = ("-m", "celery", "-A", "photo_album", "beat", "--pidfile=")
@@ -35,7 +37,7 @@ class Size:
     rows: int
 
 
-FULL, QUICK = Size(rounds=5, photos=40, rows=10_000), Size(rounds=1, photos=16, rows=400)
+FULL, QUICK = Size(rounds=3, photos=40, rows=10_000), Size(rounds=1, photos=16, rows=400)
 
 
 @contextmanager
@@ -111,7 +113,7 @@ def processes(size: Size) -> Iterator[Figure]:
             return run_child(*analyze, *bounds, env=installation.env).cpu_s
 
         guide, default_guide, alone, together = in_turns(
-            min(size.rounds, 3),
+            size.rounds,
             lambda: run_child("-m", "tests.benchmarks.guide", WEIGHTS, photo, 1).cpu_s,
             lambda: run_child("-m", "tests.benchmarks.guide", WEIGHTS, photo).cpu_s,
             lambda: batch("--limit", 1),
@@ -188,14 +190,20 @@ def ledger(size: Size) -> Iterator[Figure]:
     """Claiming and recording alone, on a real disk with every transaction synced."""
     with installed() as installation:
         installation.make_rows(size.rows)
+        before_ms = sync_ms(FOLDER)
         run = run_child("-m", "tests.benchmarks.ledger", env=installation.env).answer
+        disk_ms = max(before_ms, sync_ms(FOLDER))
         if len(run["ids"]) != size.rows:
             raise RuntimeError(f"{len(run['ids'])} of {size.rows} items were recorded")
-    queue_ms, whole_ms, cpu_ms = (1e3 * run[name] / size.rows for name in ("queue_s", "wall_s", "cpu_s"))
-    note = f"the whole run {whole_ms:.2f}, of it CPU {cpu_ms:.2f}; one sync of this disk {sync_ms(FOLDER):.2f}"
-    yield Figure(
-        f"{size.rows:,} rows: claiming and recording, wall clock per item", queue_ms, "ms", most=2, note=note
-    )
+    names = ("queue_cpu_s", "queue_by_medians_s", "queue_s", "run_s")
+    cpu_ms, middle_ms, mean_ms, run_ms = (1e3 * run[name] / size.rows for name in names)
+    name = f"{size.rows:,} rows: claiming and recording"
+    yield Figure(f"{name}, CPU per item", cpu_ms, "ms", most=2)
+    # Each item is a transaction of its own, so a slow disk alone takes longer than all that is judged here.
+    is_fair = disk_ms <= FAIR_SYNC_MS
+    verdict = "" if is_fair else "not judged, the disk is slow or busy: "
+    note = f"{verdict}one sync takes {disk_ms:.2f}; mean {mean_ms:.2f}, whole run {run_ms:.2f}"
+    yield Figure(f"{name}, wall per item, medians", middle_ms, "ms", most=2 if is_fair else None, note=note)
     with installed() as installation:
         installation.make_rows(SHARED_ROWS)
         yield from _in_parallel(installation, SHARED_ROWS)

@@ -64,8 +64,8 @@ def test_the_cost_of_a_child_is_its_own() -> None:
 def test_the_queue_is_measured_on_rows_that_really_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(parts, "FOLDER", tmp_path)
     monkeypatch.setattr(parts, "SHARED_ROWS", 60)
-    each, twice, recorded = parts.ledger(parts.Size(rounds=1, photos=0, rows=40))
-    assert 0 < each.value < 1000
+    cpu, wall, twice, recorded = parts.ledger(parts.Size(rounds=1, photos=0, rows=40))
+    assert 0 < cpu.value < 1000 and 0 < wall.value < 1000
     assert (twice.value, recorded.value) == (0, 60)
 
 
