@@ -1,17 +1,20 @@
-"""The queue alone: ``python -m tests.benchmarks.ledger`` works through all pending photos of an installation.
+"""The queue alone: ``python -m tests.benchmarks.ledger [MEETING]`` works through all photos that wait.
 
 Nothing is decoded and no network runs: the loader gives one constant frame, the analyzer one constant result with
 five tags and a description. What remains is claiming, the loop, and one durable transaction per item.
 Prints the seconds of the whole run; of claiming, renewing and recording alone, their CPU, and their wall clock with
 each call counted as the median of its kind, which a disk that is busy now and then does not move; and the ids.
+With MEETING, a folder, two processes begin together.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -83,7 +86,19 @@ def clock(owner: type, name: str) -> list[tuple[float, float]]:
     return times
 
 
-def main() -> None:
+def meet(folder: Path, count: int) -> None:
+    """Returns once ``count`` processes have come to the folder, so that none is done before the next begins."""
+    folder.joinpath(str(os.getpid())).touch()
+    until = time.monotonic() + 60
+    while len(list(folder.iterdir())) < count:
+        if time.monotonic() > until:
+            raise TimeoutError(f"fewer than {count} processes came to {folder}")
+        time.sleep(0.01)
+
+
+def main(meeting: str | None = None) -> None:
+    if meeting is not None:
+        meet(Path(meeting), 2)
     calls = [clock(Claimer, "claim"), clock(Claimer, "renew"), clock(Recorder, "completed")]
     setattr(batch, "load_frames", no_decoding)  # noqa: B010 - the name is imported there, not exported
     touched, analyzer = Touched(), Constant()
@@ -96,10 +111,10 @@ def main() -> None:
         "run_s": wall_s,
         "queue_s": sum(wall for kind in calls for wall, _ in kind),
         "queue_cpu_s": sum(cpu for kind in calls for _, cpu in kind),
-        "queue_by_medians_s": sum(len(kind) * median(wall for wall, _ in kind) for kind in calls),
+        "queue_by_medians_s": sum(len(kind) * median(wall for wall, _ in kind) for kind in calls if kind),
     }
     print(json.dumps({**times, "failed": totals.failed, "ids": touched.ids}))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -210,7 +210,9 @@ def ledger(size: Size) -> Iterator[Figure]:
 
 
 def _in_parallel(installation: Installation, rows: int) -> Iterator[Figure]:
-    runs = [installation.start("-m", "tests.benchmarks.ledger") for _ in range(2)]
+    meeting = Path(installation.folder, "meeting")
+    meeting.mkdir()
+    runs = [installation.start("-m", "tests.benchmarks.ledger", str(meeting)) for _ in range(2)]
     shares = [Spent(0, 0, process.communicate(timeout=580)[0]).answer["ids"] for process in runs]
     twice = len(shares[0]) + len(shares[1]) - len({*shares[0], *shares[1]})
     attempts = installation.ask("list(StageResult.objects.values_list('attempts', 'state').distinct())")
