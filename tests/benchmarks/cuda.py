@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from album.exceptions import InferenceOutOfMemory
 from album.inference.captioners import TorchBlip
 from album.inference.results import Pixels
 from tests.benchmarks.full_size import TOKENS
@@ -76,10 +78,11 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
     idle: dict[int, float] = {}
     for batch in BATCHES:
         captioner = TorchBlip(folder, device="cuda", dtype="bf16", batch=batch)
-        images: Sequence[Pixels] = pictures(batch)
+        sentences = partial(captioner.sentences, pictures(batch))
         try:
-            ours[batch] = rate(lambda: captioner.sentences(images), batch, seconds)  # noqa: B023 - called at once
-            idle[batch] = idle_share(lambda: captioner.sentences(images))  # noqa: B023
+            ours[batch], idle[batch] = rate(sentences, batch, seconds), idle_share(sentences)
+        except InferenceOutOfMemory:
+            break
         finally:
             captioner.close()
     theirs = {batch: rate(plain(folder, batch), batch, seconds) for batch in PLAIN_BATCHES}

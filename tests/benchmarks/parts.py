@@ -129,7 +129,8 @@ def processes(size: Size) -> Iterator[Figure]:
     name = f"the same / one batch of {size.photos}, as measured"
     yield Figure(name, median(guide) / each_s, "x", note=f"{each_s:.3f} CPU-s each")
     name = f"transformers with torch's own number of threads / one batch of {NIGHT}"
-    yield Figure(name, median(default_guide) / night_s, "x", note=f"{median(default_guide):.2f} CPU-s")
+    note = f"{median(default_guide):.2f} CPU-s; its threads spin where other programs are busy"
+    yield Figure(name, median(default_guide) / night_s, "x", note=note)
     note = f"{start_s:.2f} CPU-s alone"
     yield Figure(f"our networks, a process per photo / one batch of {NIGHT}", start_s / night_s, "x", note=note)
 
