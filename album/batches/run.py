@@ -12,7 +12,7 @@ from album.batches.ledger import Claimer, abandon, claimable, open_ledger
 from album.batches.options import BatchOptions, Budget, Redo, StopReason
 from album.batches.progress import Listener, Progress
 from album.batches.run_state import BatchTotals, State, begin_run, end_run, reap_dead_runs, totals_of
-from album.batches.stage_loop import OutOfChoices, StageLoop, StageWork
+from album.batches.stage_loop import OutOfChoices, StageLoop, StageWork, weights_of
 from album.exceptions import WeightsError
 from album.models import BatchRun, Stage, StageResult
 
@@ -40,8 +40,7 @@ def run_batch(
     try:
         with budget.listening():
             begin_run(run)
-            stages = {work.stage: (work.weights.id, work.weights.revision) for work in works}
-            open_ledger(options, stages, needed)
+            open_ledger(options, weights_of(works), needed)
             reason = _run_stages(options, works, progress)
     except WeightsError as error:
         end_run(run, State.REFUSED, StopReason.WEIGHTS, str(error))

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -54,6 +54,11 @@ class StageWork:
     @property
     def weights(self) -> WeightsRef:
         return self.choices[0][0]
+
+
+def weights_of(works: Sequence[StageWork]) -> dict[Stage, tuple[str, str]]:
+    """Per stage, the id and revision of the weights it will use: what the ledger compares results with."""
+    return {work.stage: (work.weights.id, work.weights.revision) for work in works}
 
 
 @dataclass(slots=True)
