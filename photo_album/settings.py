@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
     "django_celery_beat",
     "album",
 ]
@@ -114,6 +115,18 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 4096, 1, 1_000_000) * 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # in one request; Django stops at 100
+TRASH_DAYS = env.integer("TRASH_DAYS", 30, 1, 3650)
+
+# Decoding of files that strangers made: one file at a time in a child process with these limits.
+DECODE_TIMEOUT_S = env.integer("DECODE_TIMEOUT_S", 60, 5, 3600)
+DECODE_MEMORY_MB = env.integer("DECODE_MEMORY_MB", 700, 200, 64_000)
+
+# Images from other sites: only HTTPS, only from these hosts.
+ALLOWED_EXTERNAL_IMAGE_HOSTS = env.words("ALLOWED_EXTERNAL_IMAGE_HOSTS", [])
+EXTERNAL_IMAGE_MAX_BYTES = env.integer("EXTERNAL_IMAGE_MAX_MB", 50, 1, 10_000) * 1_000_000
+
+# Jobs API
+JOBS_PER_HOUR = env.integer("JOBS_PER_HOUR", 600, 1, 1_000_000)
 
 # Language and time
 LANGUAGE_CODE = "en-us"
@@ -149,9 +162,10 @@ CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_SOFT_TIME_LIMIT = 300
 CELERY_TASK_TIME_LIMIT = 360
 CELERY_TASK_DEFAULT_QUEUE = "media"
-CELERY_TASK_ROUTES = {
-    "album.tasks.process_*": {"queue": "ai"},
-    "album.tasks.start_missed_nights": {"queue": "media"},
+CELERY_TASK_ROUTES = {  # everything else goes to "media"
+    "album.tasks.process_pending_*": {"queue": "ai"},
+    "album.tasks.process_photo_ai": {"queue": "ai"},
+    "album.tasks.process_video_ai": {"queue": "ai"},
 }
 CELERY_WORKER_CONCURRENCY = env.optional_integer("CELERY_WORKER_CONCURRENCY", 1, 64) or 1
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

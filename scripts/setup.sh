@@ -32,7 +32,8 @@ make_environment() {
         cmp -s "$file" "$stamp" && continue
         say "Installing $file"
         hashes=()
-        grep -q -- --hash "$file" && hashes=(--require-hashes)
+        # A locked file is complete: pip has nothing to resolve.
+        grep -q -- --hash "$file" && hashes=(--require-hashes --no-deps)
         .venv/bin/pip install -qq --disable-pip-version-check "${hashes[@]}" -r "$file"
         cp "$file" "$stamp"
     done

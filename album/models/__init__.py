@@ -1,7 +1,8 @@
 """Rows and the rules of a single row."""
 
 from album.models.albums import Album, ItemTag, Tag
-from album.models.media import MediaItem, Photo, Status, Video
+from album.models.jobs import ImageJob
+from album.models.media import MediaItem, Photo, Preview, Status, Video
 from album.models.processing import AIProcessingSettings, BatchRun, Embedding, Stage, StageResult
 
 __all__ = (
@@ -9,9 +10,11 @@ __all__ = (
     "Album",
     "BatchRun",
     "Embedding",
+    "ImageJob",
     "ItemTag",
     "MediaItem",
     "Photo",
+    "Preview",
     "Stage",
     "StageResult",
     "Status",

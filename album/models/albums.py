@@ -14,6 +14,7 @@ class Album(models.Model):
     admins = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="administered_albums")
     viewers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="viewable_albums")
     created_at = models.DateTimeField(auto_now_add=True)
+    is_processing_photos = models.BooleanField(default=False, help_text="AVIF copies of its photos are being made")
 
     class Meta:
         ordering = ("title", "id")
@@ -35,10 +36,11 @@ class Tag(models.Model):
 
 
 class ItemTag(models.Model):
-    """A tag on an item, by whom. A batch replaces the rows of its own sources and touches no row of a person."""
+    """A tag on an item, by whom; ``FILE`` are the keywords in it. A batch replaces only rows of its own sources."""
 
     class Source(models.TextChoices):
         PERSON = "person"
+        FILE = "file"
         CAPTION = "caption"
         ZERO_SHOT = "zero-shot"
         DETECTOR = "detector"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -22,26 +23,77 @@ class Kind(models.TextChoices):
     VIDEO = "video", "Video"
 
 
+class Preview(models.TextChoices):
+    """What can be shown of an item beside its original."""
+
+    WAITING = "waiting", "Being prepared"
+    READY = "ready", "Ready"
+    NONE = "none", "No preview"
+
+
 class MediaItem(models.Model):
-    """One stored original. People write ``title`` and ``description``; a batch writes only ``ai_*`` columns."""
+    """One stored original. People write ``title`` and ``description``; a batch writes only ``ai_*`` columns.
+
+    Preparation writes the facts that the file states, once, and the columns of the renditions. Of an original that
+    was indexed in place ``original`` is empty and ``source_path`` says where it lies.
+    """
 
     kind = models.CharField(max_length=5, choices=Kind)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="media_items")
     albums = models.ManyToManyField("album.Album", blank=True, related_name="items")
 
-    original = models.FileField(upload_to="originals", max_length=255)
+    original = models.FileField(upload_to="originals", max_length=255, blank=True)
+    source_path = models.TextField(blank=True, help_text="Absolute path of a file that was indexed in place")
+    source_modified_ns = models.BigIntegerField(null=True, blank=True)
     original_name = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
     size_bytes = models.BigIntegerField()
     mime_type = models.CharField(max_length=80)
+    file_modified_at = models.DateTimeField(null=True, blank=True, help_text="The time of the file as it came")
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="When fsck last read it and it was whole")
     width_px = models.PositiveIntegerField(null=True, blank=True)
     height_px = models.PositiveIntegerField(null=True, blank=True)
     duration_s = models.FloatField(null=True, blank=True)
     taken_at = models.DateTimeField(null=True, blank=True)
-    taken_at_local = models.CharField(max_length=19, blank=True, help_text="YYYY-MM-DDTHH:MM:SS as the camera said")
+    taken_at_local = models.CharField(max_length=26, blank=True, help_text="ISO 8601, as the camera's clock said")
+    taken_at_source = models.CharField(max_length=16, blank=True, help_text="What the date was taken from")
+    time_zone = models.CharField(max_length=48, blank=True)
     latitude_deg = models.FloatField(null=True, blank=True)
     longitude_deg = models.FloatField(null=True, blank=True)
+    country_code = models.CharField(max_length=2, blank=True)
+    country = models.CharField(max_length=80, blank=True)
+    region = models.CharField(max_length=120, blank=True)
+    city = models.CharField(max_length=120, blank=True)
+    camera = models.CharField(max_length=120, blank=True)
+    lens = models.CharField(max_length=120, blank=True)
+    exposure_s = models.FloatField(null=True, blank=True)
+    f_number = models.FloatField(null=True, blank=True)
+    focal_length_mm = models.FloatField(null=True, blank=True)
+    iso = models.PositiveIntegerField(null=True, blank=True)
+    rating = models.PositiveSmallIntegerField(null=True, blank=True, help_text="0 to 5 stars, as the file says")
+    is_animated = models.BooleanField(default=False)
+    video_codec = models.CharField(max_length=20, blank=True)
+    audio_codec = models.CharField(max_length=20, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    trashed_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    # A motion photo: the clip lies in the original at an offset, or is an item of its own that points here.
+    motion_offset = models.BigIntegerField(null=True, blank=True)
+    motion_size_bytes = models.BigIntegerField(null=True, blank=True)
+    content_identifier = models.CharField(max_length=64, blank=True, help_text="Shared by photo and clip (Apple)")
+    clip_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="clips")
+
+    prepared_at = models.DateTimeField(null=True, blank=True)
+    prepare_attempts = models.PositiveSmallIntegerField(default=0)
+    preview_status = models.CharField(max_length=7, choices=Preview, default=Preview.WAITING)
+    preview_problem = models.TextField(blank=True, help_text="Why there is no preview, for a person")
+    placeholder = models.CharField(max_length=64, blank=True, help_text="BlurHash")
+    image_avif = models.FileField(upload_to="renditions", max_length=255, blank=True)
+    avif_attempts = models.PositiveSmallIntegerField(default=0)
+    needs_proxy = models.BooleanField(default=False, help_text="Browsers cannot play this video as it is")
+    video_proxy = models.FileField(upload_to="renditions", max_length=255, blank=True)
+    proxy_attempts = models.PositiveSmallIntegerField(default=0)
+    proxy_problem = models.TextField(blank=True)
 
     title = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
@@ -59,10 +111,22 @@ class MediaItem(models.Model):
         indexes = [
             models.Index(fields=("kind", "processing_status", "id"), name="item_kind_status"),
             models.Index(fields=("owner", "-taken_at", "-id"), name="item_timeline"),
+            models.Index(fields=("preview_status", "id"), name="item_preview_status"),
+            models.Index(fields=("source_path",), name="item_source_path", condition=~models.Q(source_path="")),
+            models.Index(
+                fields=("content_identifier",),
+                name="item_content_identifier",
+                condition=~models.Q(content_identifier=""),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} ({self.original_name})"
+
+    @property
+    def path(self) -> Path:
+        """Where the original lies: in the storage, or in the folder that was indexed in place."""
+        return Path(self.source_path or self.original.path)
 
 
 class KindManager(models.Manager["MediaItem"]):

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 Source = ItemTag.Source
 SOURCE_WORDS = {
     Source.PERSON: "From people",
+    Source.FILE: "From the file",
     Source.CAPTION: "From the description",
     Source.ZERO_SHOT: "Recognized by AI",
     Source.DETECTOR: "Objects found by AI",

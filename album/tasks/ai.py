@@ -1,4 +1,4 @@
-"""Celery's doors. A task is only a doorbell: it takes ids, reads the rows again, and calls one function."""
+"""Doors to the batch: nights, runs on demand, single items."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""From a stored original to its facts and renditions, in a child process that may be killed."""

@@ -1,0 +1,21 @@
+"""Where the renditions of an item lie: beside the originals, by content, so that equal files share them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from album.models import MediaItem
+
+RENDITIONS = "renditions"
+
+
+def rendition_name(item: MediaItem, name: str) -> str:
+    """Relative to MEDIA_ROOT: ``renditions/ab/cd/<sha256>/grid.webp`` and the like."""
+    return f"{RENDITIONS}/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}/{name}"
+
+
+def rendition_path(item: MediaItem, name: str) -> Path:
+    """The same as an absolute path; whether the file is there is another question."""
+    return Path(settings.MEDIA_ROOT) / rendition_name(item, name)
