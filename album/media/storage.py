@@ -6,9 +6,13 @@ mount, and every photo of the library would count as missing.
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MARKER = ".photo-album"
+LOCKS = ".locks"
 
 
 def is_marked(root: Path) -> bool:
@@ -20,3 +24,17 @@ def mark(root: Path) -> None:
     """Makes the folder the storage."""
     root.mkdir(parents=True, exist_ok=True)
     (root / MARKER).touch()
+
+
+@contextmanager
+def content_lock(root: Path, sha256: str) -> Iterator[None]:
+    """Held while the file of this content is placed below ``root``, or removed from there.
+
+    Threads, processes and, on a shared storage, machines wait for each other. The lock ends with its process.
+    There are 256 of them, by the first two digits: hold one briefly, and never two.
+    """
+    folder = root / LOCKS
+    folder.mkdir(exist_ok=True)
+    with (folder / sha256[:2]).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
