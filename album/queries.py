@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -21,14 +23,45 @@ def editable_albums(user: Viewer) -> QuerySet[Album]:
     return _albums(user, "owner", "admins")
 
 
+def shown(prefix: str = "") -> Q:
+    """The condition that an item stands in timelines, counts, searches and batches.
+
+    What lies in the trash does not, nor the clip of a motion photo: the photo stands for both. ``prefix`` leads
+    from another row to the item: ``items__``.
+    """
+    # Not "is null": SQLite would then walk the index of these columns, which leads to every row of the library.
+    return ~Q(**{f"{prefix}trashed_at__isnull": False}) & ~Q(**{f"{prefix}clip_of__isnull": False})
+
+
 def visible_to(user: Viewer) -> QuerySet[MediaItem]:
     """Items that ``user`` owns or that lie in an album the user sees; all of them for a site admin."""
-    return _items(user, visible_albums(user))
+    return _items(user, visible_albums(user)).filter(shown())
 
 
 def editable_by(user: Viewer) -> QuerySet[MediaItem]:
     """Items that ``user`` owns or that lie in an album the user administers; all for a site admin."""
-    return _items(user, editable_albums(user))
+    return _items(user, editable_albums(user)).filter(shown())
+
+
+def owned_by(user: Viewer) -> QuerySet[MediaItem]:
+    """Items that ``user`` may delete: the own ones, whatever albums they lie in; all for a site admin."""
+    return _items(user, Album.objects.none()).filter(shown())
+
+
+def in_trash(user: Viewer) -> QuerySet[MediaItem]:
+    """Items that ``user`` may restore or delete for good: the own trashed ones; all for a site admin."""
+    return _items(user, Album.objects.none()).filter(trashed_at__isnull=False, clip_of=None)
+
+
+def openable_by(user: Viewer) -> QuerySet[MediaItem]:
+    """Items whose files ``user`` may open: all the own ones, and of others the visible ones and their clips."""
+    if not user.is_authenticated or not user.is_active:
+        return MediaItem.objects.none()
+    if user.is_superuser:
+        return MediaItem.objects.all()
+    shared = _ids_in(visible_albums(user))
+    clips = Q(clip_of__in=shared, clip_of__trashed_at=None)
+    return MediaItem.objects.filter(Q(owner=user) | Q(trashed_at=None) & (Q(clip_of=None, pk__in=shared) | clips))
 
 
 def _albums(user: Viewer, *roles: str) -> QuerySet[Album]:
@@ -48,8 +81,11 @@ def _items(user: Viewer, albums: QuerySet[Album]) -> QuerySet[MediaItem]:
         return MediaItem.objects.none()
     if user.is_superuser:
         return MediaItem.objects.all()
-    in_albums = MediaItem.albums.through.objects.filter(album__in=albums.order_by().values("pk"))
-    return MediaItem.objects.filter(Q(owner=user) | Q(pk__in=in_albums.values("mediaitem")))
+    return MediaItem.objects.filter(Q(owner=user) | Q(pk__in=_ids_in(albums)))
+
+
+def _ids_in(albums: QuerySet[Album]) -> QuerySet[Any, Any]:
+    return MediaItem.albums.through.objects.filter(album__in=albums.order_by().values("pk")).values("mediaitem")
 
 
 def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
@@ -75,6 +111,7 @@ def status_counts(items: QuerySet[MediaItem]) -> dict[Status, int]:
 def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
     """``albums`` annotated with ``item_count`` and one ``<status>_count`` per status."""
     per_status = {
-        f"{status.value}_count": Count("items", filter=Q(items__processing_status=status)) for status in Status
+        f"{status.value}_count": Count("items", filter=shown("items__") & Q(items__processing_status=status))
+        for status in Status
     }
-    return albums.annotate(item_count=Count("items"), **per_status)
+    return albums.annotate(item_count=Count("items", filter=shown("items__")), **per_status)
