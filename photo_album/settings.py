@@ -188,7 +188,7 @@ AI_PROFILE = env.choice("AI_PROFILE", "auto", ("auto", "minimal", "raspberry-pi"
 AI_LEASE_SECONDS = env.integer("AI_LEASE_SECONDS", 600, 5, 86_400)
 AI_MAX_ATTEMPTS = env.integer("AI_MAX_ATTEMPTS", 3, 1, 20)
 
-# For fault tests only: where the batch kills itself (album/batches/failpoints.py).
+# For fault tests only: where a process kills itself (album/failpoints.py).
 FAILPOINT = env.text("PHOTO_ALBUM_FAILPOINT", "")
 
 # Logging: one line per event on stderr, which journald keeps.

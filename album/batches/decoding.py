@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from album.batches.failpoints import failpoint
 from album.exceptions import AlbumError, MediaError
+from album.failpoints import failpoint
 from album.inference.results import Frame, PhotoFacts
 from album.media.decode import decode_photo
 from album.media.frames import sample_frames

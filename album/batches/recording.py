@@ -8,8 +8,8 @@ import numpy as np
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from album.batches.failpoints import failpoint
 from album.batches.ledger import Claim
+from album.failpoints import failpoint
 from album.inference.results import Analysis, Tag, TagSource, WeightsRef
 from album.models import BatchRun, Embedding, ItemTag, MediaItem, Stage, StageResult, Status
 from album.models import Tag as TagRow

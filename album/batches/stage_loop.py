@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import connection
 
 from album.batches.decoding import DecodeAhead, StorageMissing
-from album.batches.failpoints import failpoint
 from album.batches.ledger import Claim, Claimer, abandon
 from album.batches.options import BatchOptions, Budget, StopReason
 from album.batches.progress import Progress
@@ -29,6 +28,7 @@ from album.exceptions import (
     NotEnoughMemory,
     WeightsError,
 )
+from album.failpoints import failpoint
 from album.inference.merging import merge_analyses
 from album.inference.results import Analysis, Analyzer, Frame, WeightsRef
 from album.models import Stage
