@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from album.exceptions import MediaError
-from album.media.decode import MAX_HELD_PIXELS, Pixels
+from album.media.decode import Pixels
 from album.media.sniff import HEAD_BYTES, sniff
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
 """No playlists: a file of those could make FFmpeg open other files or addresses."""
+
+_DECODERS = (
+    "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,msmpeg4v2,msmpeg4,mjpeg,mpeg1video,mpeg2video,h263,flv,dvvideo,prores,"
+    "dnxhd,vc1,wmv2,wmv3,svq1,svq3,cinepak,theora,"
+    "aac,aac_latm,mp3float,mp2float,ac3,eac3,opus,libopus,vorbis,flac,alac,amrnb,amrwb,dca,wmav2,qdm2,pcm_u8,pcm_s8,"
+    "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_alaw,pcm_mulaw,pcm_bluray,adpcm_ima_wav,adpcm_ima_qt,"
+    "adpcm_ms"
+)
+"""What cameras, phones and the usual editors write; FFmpeg has 400 more, for games and forgotten formats."""
+
+MAX_FRAME_PIXELS = 36_000_000
+"""8192 x 4320 fits, the largest that cameras in people's hands record."""
+
+MAX_SIDE_PX = 16_384
+"""Source: the largest side that H.264, HEVC and WebP allow for."""
 
 SCENE_CHANGE = 8.0
 """Mean difference of two 32 x 32 thumbnails, 0 to 255, from which they show different scenes.
@@ -33,6 +51,11 @@ _SEEKS_PER_FRAME = 4
 _LINEAR_READ_PIXELS = 600_000_000
 """How much is decoded one frame after the other where seeking finds too little: 290 frames of 1920 x 1080."""
 _LINEAR_STEP_S = 0.25
+_TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
+_UNSPECIFIED_COLORSPACE = 2
+_HIGH_DEFINITION_PX = 720
+_PACKETS_TO_FIRST_FRAME = 600
+"""Ten seconds at 60 frames a second; where none of them gives a picture, none will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,84 +83,143 @@ def sample_frames(path: Path, *, count: int, min_side_px: int) -> list[VideoFram
     """
     with open_video(path) as (container, stream):
         sampler = _Sampler(count, min_side_px, pixel_aspect(stream))
-        positions = sampler.read(_seek_frames(container, stream, count))
-        if positions < count:
-            sampler.read(_linear_frames(container, stream, count))
+        moments = count * _SEEKS_PER_FRAME
+        if sampler.read(keyframes(container, stream, moments)) < count:
+            step_s = (container.duration or 0) / 1e6 / moments or _LINEAR_STEP_S
+            sampler.read(successive_frames(container, stream, step_s=step_s))
         return sampler.choose()
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The opened container and its video stream; whatever FFmpeg raises inside becomes a MediaError."""
+def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
+    """The opened container and its video stream; whatever FFmpeg raises inside becomes a MediaError.
+
+    FFmpeg is handed the open file, not its path, and may open nothing else.
+    """
     import av
 
+    options = {
+        "format_whitelist": _DEMUXERS,
+        "codec_whitelist": _DECODERS,
+        "protocol_whitelist": "none",
+        "max_pixels": str(MAX_FRAME_PIXELS),
+        "probesize": "5000000",
+        "analyzeduration": "5000000",
+    }
     try:
         with path.open("rb") as file:
             sniff(file.read(HEAD_BYTES))
-        options = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
-        with av.open(str(path.absolute()), container_options=options, metadata_errors="replace") as container:
-            stream = _video_stream(container)
-            stream.codec_context.thread_count = 1  # the batch decodes several items at once
-            stream.codec_context.options = {"max_pixels": str(MAX_HELD_PIXELS)}
-            yield container, stream
+            file.seek(0)
+            with av.open(file, options=options, metadata_errors="replace", io_open=_refuse_to_open) as container:
+                stream = _video_stream(container)
+                stream.codec_context.thread_count = threads
+                if threads > 1:
+                    stream.codec_context.thread_type = "AUTO"
+                stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+                yield container, stream
     except MediaError:
         raise
+    except FileNotFoundError as error:
+        raise MediaError("The video cannot be read: the file is not there. Restore it from a backup.") from error
     except (OSError, EOFError, ValueError, ArithmeticError, RuntimeError, LookupError, MemoryError) as error:
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+            raise OSError(error.errno, error.strerror) from error  # type: ignore[union-attr] # what is written inside
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise MediaError(f"The video cannot be decoded: {reason}. Upload a complete copy.") from error
 
 
+def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> Any:
+    """Called where a file refers to another one."""
+    raise PermissionError(errno.EACCES, "it refers to another file")
+
+
+def is_decodable(stream: Any) -> bool:
+    """True where the stream's codec is one of those that the album lets FFmpeg decode."""
+    return stream.codec_context is not None and stream.codec_context.name in _DECODERS.split(",")
+
+
 def read_rotation(container: Any, stream: Any) -> int:
     """Degrees to turn counterclockwise, of the first frame; 0 if no frame can be decoded."""
-    frame = next(_decode_some(container, stream), None)
-    return 0 if frame is None else _rotation(frame)
+    frame = _first_frame(container, stream)
+    return 0 if frame is None else frame_rotation(frame)
 
 
 def _video_stream(container: Any) -> Any:
     """The first stream that moves: a cover picture inside a sound file is none."""
     from av.stream import Disposition
 
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    raise MediaError("The video cannot be decoded: it holds no moving picture.")
+    stills = Disposition.attached_pic | Disposition.timed_thumbnails
+    moving = [stream for stream in container.streams.video if not stream.disposition & stills]
+    if not moving:
+        raise MediaError("The video cannot be decoded: it holds no moving picture.")
+    stream = next(filter(is_decodable, moving), None)
+    if stream is None:
+        name = getattr(moving[0].codec_context, "name", "") or "unknown"
+        raise MediaError(f"The video cannot be decoded: its codec ({name}) is none that the album decodes.")
+    width_px, height_px = stream.codec_context.width, stream.codec_context.height
+    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_FRAME_PIXELS:
+        raise MediaError(
+            f"The video cannot be decoded: {width_px} x {height_px} is too large, the limit is "
+            f"{MAX_FRAME_PIXELS:,} pixels. Store a smaller copy."
+        )
+    return stream
 
 
-def _seek_frames(container: Any, stream: Any, count: int) -> Iterator[Any]:
+def keyframes(container: Any, stream: Any, moments: int) -> Iterator[Any]:
     """The keyframe before each of evenly spread moments, each once; nothing if the duration is unknown."""
     from av.error import FFmpegError
 
     stream.codec_context.skip_frame = "NONKEY"
     seen: set[int] = set()
-    moments = count * _SEEKS_PER_FRAME if container.duration else 0
-    for index in range(moments):
+    for index in range(moments if container.duration else 0):
         at_us = (container.start_time or 0) + int(container.duration * (index + 0.5) / moments)
         try:
             container.seek(at_us)
         except FFmpegError:
             return
-        frame = next(_decode_some(container, stream), None)
+        frame = _first_frame(container, stream)
         if frame is not None and frame.pts not in seen:
             seen.add(frame.pts)
             yield frame
 
 
-def _linear_frames(container: Any, stream: Any, count: int) -> Iterator[Any]:
-    """Frames from the start on, some time apart, until the budget of decoded pixels is used up."""
+def successive_frames(
+    container: Any, stream: Any, *, step_s: float, max_pixels: int = _LINEAR_READ_PIXELS
+) -> Iterator[Any]:
+    """Frames from the start on, ``step_s`` apart, until so many pixels have been decoded."""
     from av.error import FFmpegError
 
     stream.codec_context.skip_frame = "DEFAULT"
     with suppress(FFmpegError):  # a container that cannot seek still stands near its start
         container.seek(container.start_time or 0)
-    step_s = (container.duration or 0) / 1e6 / (count * _SEEKS_PER_FRAME) or _LINEAR_STEP_S
-    budget, next_s = _LINEAR_READ_PIXELS, -math.inf
+    stream.codec_context.flush_buffers()
+    next_s = -math.inf
     for frame in _decode_some(container, stream):
         if (frame.time or 0.0) >= next_s:
             next_s = (frame.time or 0.0) + step_s
             yield frame
-        budget -= frame.width * frame.height
-        if budget <= 0:
+        max_pixels -= frame.width * frame.height
+        if max_pixels <= 0:
             return
+
+
+def _first_frame(container: Any, stream: Any) -> Any | None:
+    """The next frame, got from its keyframe alone where the decoder would rather wait for more."""
+    from av.error import FFmpegError
+
+    try:
+        for packet in islice(container.demux(stream), _PACKETS_TO_FIRST_FRAME):
+            with suppress(FFmpegError):
+                frames = stream.codec_context.decode(packet)
+                if packet.is_keyframe and not frames:
+                    frames = stream.codec_context.decode(None)
+                    stream.codec_context.flush_buffers()
+                if frames:
+                    frames[0].time_base = stream.time_base  # unknown to a decoder that was asked without a packet
+                    return frames[0]
+    except FFmpegError:
+        pass
+    return None
 
 
 def _decode_some(container: Any, stream: Any) -> Iterator[Any]:
@@ -148,6 +230,55 @@ def _decode_some(container: Any, stream: Any) -> Iterator[Any]:
         yield from container.decode(stream)
     except FFmpegError:
         return
+
+
+class Painter:
+    """Frames of one stream to upright pictures with square pixels and the colors of sRGB."""
+
+    def __init__(self, stream: Any, max_side_px: int) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._aspect = pixel_aspect(stream)
+        self._max_side_px = max_side_px
+        self._reformatter = VideoReformatter()  # one for all: it builds its tables of HDR colors once
+
+    def upright_size(self, frame: Any) -> tuple[int, int]:
+        """Width and height in pixels, unscaled."""
+        width, height = round(frame.width * self._aspect), frame.height
+        return (height, width) if frame_rotation(frame) % 180 else (width, height)
+
+    def paint(self, frame: Any) -> Image.Image:
+        """RGB, its longer side at most ``max_side_px``, never enlarged."""
+        width, height = round(frame.width * self._aspect), frame.height
+        scale = min(1.0, self._max_side_px / max(width, height))
+        small = self._reformatter.reformat(
+            frame,
+            max(1, round(width * scale)),
+            max(1, round(height * scale)),
+            "rgb24",
+            threads=1,
+            **_color_options(frame),
+        )
+        image = Image.fromarray(small.to_ndarray())
+        turn = _TURNS.get(frame_rotation(frame))
+        return image if turn is None else image.transpose(turn)
+
+
+def is_hdr(frame: Any) -> bool:
+    """True of colors that a usual screen shows pale and flat: HDR10 (PQ) and what phones record (HLG)."""
+    from av.video.reformatter import ColorTrc
+
+    return frame.color_trc in {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}
+
+
+def _color_options(frame: Any) -> dict[str, Any]:
+    from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
+
+    if is_hdr(frame):
+        return {"dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709}
+    # Source: ITU-R BT.709 is the rule for high definition, and FFmpeg would take BT.601 where nothing is stated.
+    is_stated = frame.colorspace != _UNSPECIFIED_COLORSPACE
+    return {} if is_stated or frame.height < _HIGH_DEFINITION_PX else {"src_colorspace": Colorspace.ITU709}
 
 
 class _Sampler:
@@ -187,7 +318,7 @@ class _Sampler:
         width, height = frame.width * self.aspect, frame.height
         scale = min(1.0, self.min_side_px / min(width, height))
         small = frame.reformat(max(1, round(width * scale)), max(1, round(height * scale)), "rgb24").to_ndarray()
-        return np.ascontiguousarray(np.rot90(small, _rotation(frame) // 90))
+        return np.ascontiguousarray(np.rot90(small, frame_rotation(frame) // 90))
 
     def choose(self) -> list[VideoFrame]:
         """The greatest change of each span of time, then the greatest of the rest, in order of time."""
@@ -216,7 +347,7 @@ def pixel_aspect(stream: Any) -> float:
     return float(stated) if Fraction(1, 4) <= stated <= 4 else 1.0
 
 
-def _rotation(frame: Any) -> int:
+def frame_rotation(frame: Any) -> int:
     """Degrees to turn counterclockwise: a multiple of 90; a display matrix without sense counts as 0."""
     degrees = int(frame.rotation)
     return round(degrees / 90) * 90 % 360 if abs(degrees) <= 360 else 0
