@@ -44,4 +44,16 @@ class InferenceCancelled(InferenceError):
 
 
 class StorageError(AlbumError):
-    """The disk or the database is full or cannot be written. Nothing was kept of what was being stored."""
+    """The disk or the database cannot be written. Nothing was kept of what was being stored."""
+
+
+class StorageFull(StorageError):
+    """There is no space left."""
+
+
+class QuotaExceeded(AlbumError):
+    """An account asked for more than it may within some time; ``retry_after_s`` later it may again."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -1,87 +1,94 @@
-"""From a stream of bytes to a stored original and its pending row. No model, no full decode."""
+"""From incoming bytes to a stored original and its row. No model, no decoding."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from datetime import timezone as fixed_offset
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import OperationalError, transaction
-from django.utils import timezone
+from django.db import transaction
+from django.db.models import Q
 
-from album.exceptions import MediaError, StorageError, UnsupportedMedia
-from album.media.exif import FileFacts, read_facts
-from album.media.sniff import HEIC, MediaType, sniff
-from album.media.storage import is_marked, mark
+from album.failpoints import failpoint
+from album.media.storage import content_lock
 from album.models import Album, MediaItem
+from album.models.media import Kind, Preview
+from album.services.spool import ORIGINALS, Spool, Spooled, clean_name, place, storage_errors
 
-ORIGINALS = "originals"
+__all__ = ("IngestResult", "Spool", "Spooled", "clean_name", "ingest_spooled", "ingest_upload", "place")
+
 CHUNK_BYTES = 1024 * 1024
-NAME_MAX_LENGTH = 255
-FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Readable(Protocol):
-    """An open binary file, or an upload."""
+    """An open binary file."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """The row of the file, and whether this call made it."""
+    """The row of the file; whether this call made it, or took it back out of the trash."""
 
     item: MediaItem
     is_new: bool
+    was_trashed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Spooled:
-    """A complete, synced copy that has not got its final name yet."""
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    media_type: MediaType
-
-
-def ingest_upload(*, owner: User, file: Readable, name: str, album: Album | None = None) -> IngestResult:
-    """The row of ``file``, new and pending, or the one that ``owner`` already has for the same content.
+def ingest_upload(
+    *, owner: User, file: Readable, name: str, album: Album | None = None, modified_at: datetime | None = None
+) -> IngestResult:
+    """The row of ``file``, new and waiting, or the one that ``owner`` already has for the same content.
 
     The original is durable before its row is committed. Whether ``owner`` may fill ``album`` is the caller's
-    question.
+    question. ``modified_at`` is the time of the file where it comes from.
 
     Raises:
-        UnsupportedMedia: the content is no photo or video that the album takes.
-        MediaError: it is one, but its header cannot be read, or it is too large.
-        StorageError: disk or database failed. In each of these cases nothing stays behind.
+        AlbumError: as ``Spool`` says. Nothing stays behind then.
     """
-    name = clean_name(name)
-    with _storage_errors(name), _spool(file, name) as spooled:
-        values = _row_values(spooled, _read_facts(spooled, name))
+    with Spool.open(name) as spool:
+        while chunk := file.read(CHUNK_BYTES):
+            spool.write(chunk)
+        return ingest_spooled(owner=owner, spooled=spool.finish(), album=album, modified_at=modified_at)
+
+
+def ingest_spooled(
+    *, owner: User, spooled: Spooled, album: Album | None = None, modified_at: datetime | None = None
+) -> IngestResult:
+    """The same for a file that a ``Spool`` has taken in.
+
+    Raises:
+        StorageError: disk or database failed. Whoever made the spool discards it.
+    """
+    # The lock is held over both, file and row: who removes originals holds it too, and two uploads of one file
+    # come one after the other. The row's transaction is short: no other writer waits for a disk.
+    with storage_errors(spooled.name), content_lock(Path(settings.MEDIA_ROOT), spooled.sha256):
         relative = original_path(spooled.sha256, spooled.media_type.extension)
-        with transaction.atomic():
-            # get_or_create settles parallel uploads of one file by the unique constraint. The file gets its
-            # name inside the transaction: a failure there takes the row back, and no row is ever without file.
-            item, is_new = MediaItem.objects.get_or_create(
-                owner=owner,
-                sha256=spooled.sha256,
-                defaults={**values, "original": relative, "original_name": name},
-            )
-            if album is not None:
-                album.items.add(item)
-            _place(spooled.path, Path(item.original.path))
-    return IngestResult(item, is_new)
+        known = MediaItem.objects.filter(owner=owner, sha256=spooled.sha256).first()
+        is_whole = known is not None and _holds(known.path, spooled)
+        is_placed = not is_whole and _place_original(spooled, relative)
+        failpoint("upload-placed")
+        try:
+            with transaction.atomic():
+                values = _row_values(spooled, relative, modified_at)
+                item, is_new = MediaItem.objects.select_for_update().get_or_create(
+                    owner=owner, sha256=spooled.sha256, defaults=values
+                )
+                if not is_new and not is_whole:
+                    _mend(item, relative)
+                was_trashed = _take_back(item)
+                if album is not None:
+                    _add_to_album(item, album)
+        except BaseException:
+            if is_placed and not MediaItem.objects.filter(original=relative).exists():
+                Path(settings.MEDIA_ROOT, relative).unlink(missing_ok=True)
+            raise
+    failpoint("upload-committed")
+    return IngestResult(item, is_new, was_trashed)
 
 
 def original_path(sha256: str, extension: str) -> str:
@@ -89,119 +96,49 @@ def original_path(sha256: str, extension: str) -> str:
     return f"{ORIGINALS}/{sha256[:2]}/{sha256[2:4]}/{sha256}{extension}"
 
 
-def clean_name(name: str) -> str:
-    """The last part of a path, printable characters only, at most 255 of them, its extension kept."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    printable = "".join(character for character in last if character.isprintable()).strip()
-    if printable.strip(".") == "":
-        return "unnamed"
-    if len(printable) <= NAME_MAX_LENGTH:
-        return printable
-    extension = Path(printable).suffix[:20]
-    return printable[: NAME_MAX_LENGTH - len(extension)] + extension
+def _holds(path: Path, spooled: Spooled) -> bool:
+    """True when the content is there: its name says which it is, and its size that it is not torn."""
+    with suppress(OSError):
+        return path.stat().st_size == spooled.size_bytes
+    return False
 
 
-@contextmanager
-def _storage_errors(name: str) -> Iterator[None]:
-    """Failures of disk and database in words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise StorageError(f"{name}: the disk is full, nothing was kept. Free some space and retry.") from error
-        reason = error.strerror or str(error)
-        raise StorageError(f"{name}: cannot be stored ({reason}), nothing was kept. Check {ORIGINALS}/.") from error
-    except OperationalError as error:
-        raise StorageError(
-            f"{name}: the database refused it ({error}), nothing was kept. Check the free space and retry."
-        ) from error
+def _place_original(spooled: Spooled, relative: str) -> bool:
+    """True if the file was not there yet and now is."""
+    target = Path(settings.MEDIA_ROOT, relative)
+    if _holds(target, spooled):
+        return False
+    place(spooled.path, target)
+    return True
 
 
-@contextmanager
-def _spool(file: Readable, name: str) -> Iterator[_Spooled]:
-    """A synced copy of ``file`` beside the originals, removed at the end unless it was renamed."""
-    head = file.read(CHUNK_BYTES)
-    if not head:
-        raise UnsupportedMedia(f"{name}: the file is empty. Check the copy on your device.")
-    media_type = _sniff(head, name)
-    storage = Path(settings.MEDIA_ROOT)
-    if not is_marked(storage):
-        if MediaItem.objects.exists():
-            raise StorageError(f"{name}: storage missing: {storage} is not mounted, nothing was kept.")
-        mark(storage)
-    root = storage / ORIGINALS
-    root.mkdir(exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=root, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            digest, size_bytes, chunk = hashlib.sha256(), 0, head
-            while chunk:
-                size_bytes += len(chunk)
-                if size_bytes > settings.UPLOAD_MAX_BYTES:
-                    limit = f"{settings.UPLOAD_MAX_BYTES // 1_000_000} MB"
-                    raise MediaError(f"{name}: larger than {limit}. An administrator may raise UPLOAD_MAX_MB.")
-                digest.update(chunk)
-                target.write(chunk)
-                chunk = file.read(CHUNK_BYTES)
-            target.flush()
-            os.fsync(target.fileno())
-        yield _Spooled(Path(part), digest.hexdigest(), size_bytes, media_type)
-    finally:
-        Path(part).unlink(missing_ok=True)
-
-
-def _sniff(head: bytes, name: str) -> MediaType:
-    try:
-        media_type = sniff(head)
-    except UnsupportedMedia as error:
-        raise UnsupportedMedia(f"{name}: {error}") from error
-    if media_type is HEIC:
-        raise UnsupportedMedia(f"{name}: HEIC photos cannot be decoded here yet. Convert it to JPEG and retry.")
-    return media_type
-
-
-def _read_facts(spooled: _Spooled, name: str) -> FileFacts:
-    try:
-        return read_facts(spooled.path, spooled.media_type.mime)
-    except MediaError as error:
-        raise type(error)(f"{name}: {error}") from error
-
-
-def _place(part: Path, target: Path) -> None:
-    """Gives the copy its final name and makes that name durable."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(target)
-    for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _row_values(spooled: _Spooled, facts: FileFacts) -> dict[str, Any]:
-    local = facts.taken_at_local
+def _row_values(spooled: Spooled, relative: str, modified_at: datetime | None) -> dict[str, object]:
     return {
         "kind": spooled.media_type.kind,
         "mime_type": spooled.media_type.mime,
         "size_bytes": spooled.size_bytes,
-        "width_px": facts.width_px,
-        "height_px": facts.height_px,
-        "duration_s": facts.duration_s,
-        "taken_at": _moment(facts),
-        "taken_at_local": local.isoformat(timespec="seconds") if local else "",
-        "latitude_deg": facts.latitude_deg,
-        "longitude_deg": facts.longitude_deg,
+        "original": relative,
+        "original_name": spooled.name,
+        "file_modified_at": modified_at,
     }
 
 
-def _moment(facts: FileFacts) -> datetime | None:
-    """When it was taken; a camera that names no offset is read in the time zone of this album."""
-    if facts.taken_at_local is None:
-        return None
-    offset = facts.utc_offset
-    zone = timezone.get_default_timezone() if offset is None else fixed_offset(offset)
-    try:
-        return facts.taken_at_local.replace(tzinfo=zone).astimezone(UTC)
-    except OverflowError:  # the years 1 and 9999
-        return None
+def _mend(item: MediaItem, relative: str) -> None:
+    """The row of an original that was lost, or whose folder is gone, points to the file that came in now."""
+    item.original.name, item.source_path = relative, ""
+    item.save(update_fields=["original", "source_path"])
+
+
+def _take_back(item: MediaItem) -> bool:
+    """True if the item lay in the trash. The clip of a motion photo comes back with it."""
+    if item.trashed_at is None:
+        return False
+    MediaItem.objects.filter(Q(pk=item.pk) | Q(clip_of=item)).update(trashed_at=None)
+    item.trashed_at = None
+    return True
+
+
+def _add_to_album(item: MediaItem, album: Album) -> None:
+    album.items.add(item)
+    if item.kind == Kind.PHOTO and not item.image_avif and item.preview_status != Preview.NONE:
+        Album.objects.filter(pk=album.pk).update(is_processing_photos=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 
 from album.models import Album
 from album.queries import Viewer, editable_albums
+from album.services.uploads import SpooledUpload
 
 
 class ManyFilesInput(forms.FileInput):
@@ -16,17 +18,29 @@ class ManyFilesInput(forms.FileInput):
 
 
 class ManyFilesField(forms.FileField):
-    """One or more files. Empty ones pass: ingest refuses them one by one, with their names."""
+    """One or more files. Refused ones pass: each is answered for with its name."""
 
     def __init__(self, **options: Any) -> None:
         widget = ManyFilesInput(attrs={"accept": "image/*,video/*"})
         super().__init__(widget=widget, allow_empty_file=True, **options)
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:
+    def clean(self, data: Any, initial: Any = None) -> list[SpooledUpload]:
         files = data if isinstance(data, list | tuple) else [data]
         if not files:
             super().clean(None, initial)
         return [super(ManyFilesField, self).clean(file, initial) for file in files]
+
+
+class FileTimesField(forms.CharField):
+    """When each file was changed on the device, as upload.js tells it. Nonsense counts as not told."""
+
+    def clean(self, value: Any) -> dict[int, datetime]:
+        """Moments by the place of their files: a JSON list of milliseconds since 1970."""
+        try:
+            times = json.loads(value or "[]")
+            return {place: datetime.fromtimestamp(time / 1000, UTC) for place, time in enumerate(times) if time}
+        except (ValueError, TypeError, OverflowError, OSError, RecursionError):
+            return {}
 
 
 class UploadForm(forms.Form):
@@ -35,6 +49,7 @@ class UploadForm(forms.Form):
         error_messages={"required": "Choose at least one photo or video."},
     )
     album = forms.ModelChoiceField(Album.objects.none(), required=False, label="Album", empty_label="No album")
+    modified = FileTimesField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, user: Viewer, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -4,22 +4,47 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from album.media.storage import MARKER
+from album import tasks
+from album.media.storage import LOCKS, MARKER
 from album.models import AIProcessingSettings, Album, MediaItem
-from tests.cast import Cast, scene_bytes
+from tests.cast import Cast, make_cast, scene_bytes
+
+JSON = {"accept": "application/json"}
 
 
-def upload(client: Client, *files: tuple[str, bytes], **values: object):
+def upload(client: Client, *files: tuple[str, bytes], headers: dict[str, str] | None = None, **values: object):
     uploads = [SimpleUploadedFile(name, content, "image/jpeg") for name, content in files]
-    return client.post("/upload/", {"uploads": uploads, **values})
+    return client.post("/upload/", {"uploads": uploads, **values}, headers=headers)
 
 
-def test_each_file_gets_its_own_answer(cast: Cast, alice_client: Client) -> None:
+def files_in(root: Path) -> list[str]:
+    """The names of all files below the storage but its marker and locks."""
+    files = [path for path in root.rglob("*") if path.is_file() and path.parent.name != LOCKS]
+    return [path.name for path in files if path.name != MARKER]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The messages that would be sent: the broker is replaced at its edge."""
+    messages: list[tuple[str, int]] = []
+    for task in (tasks.prepare_media, tasks.process_photo_ai):
+        name = task.name.rpartition(".")[2]
+        monkeypatch.setattr(task, "apply_async", lambda args, name=name, **options: messages.append((name, *args)))
+    return messages
+
+
+def test_each_file_gets_its_own_answer(cast: Cast, alice_client: Client, settings) -> None:
+    settings.UPLOAD_MAX_BYTES = 100_000
     upload(alice_client, ("first.jpg", scene_bytes()))
     answer = upload(
         alice_client,
@@ -27,6 +52,7 @@ def test_each_file_gets_its_own_answer(cast: Cast, alice_client: Client) -> None
         ("new.jpg", scene_bytes(seed=1)),
         ("page.jpg", b"<!DOCTYPE html><script>alert(1)</script>"),
         ("empty.jpg", b""),
+        ("large.jpg", scene_bytes(seed=2) + bytes(100_000)),
         album=cast.shared.pk,
     )
 
@@ -34,6 +60,8 @@ def test_each_file_gets_its_own_answer(cast: Cast, alice_client: Client) -> None
     assert answer.status_code == 200
     assert "again.jpg is the same as" in page and "new.jpg</a>, which waits" in page
     assert "page.jpg: " in page and "empty.jpg: the file is empty" in page
+    assert "large.jpg: larger than" in page
+    assert len(files_in(settings.MEDIA_ROOT)) == 2
     assert set(cast.shared.items.values_list("original_name", flat=True)) == {"first.jpg", "new.jpg"}
     assert set(MediaItem.objects.values_list("processing_status", flat=True)) == {"pending"}
 
@@ -50,7 +78,7 @@ def test_a_full_disk_is_said_in_words(cast: Cast, alice_client: Client, monkeypa
     monkeypatch.setattr(os, "fsync", fail)
     answer = upload(alice_client, ("a.jpg", scene_bytes()))
     assert answer.status_code == 507
-    assert b"the disk is full" in answer.content
+    assert b"storage full" in answer.content
     assert not MediaItem.objects.exists()
 
 
@@ -61,8 +89,7 @@ def test_an_evil_name_is_only_a_name(cast: Cast, alice_client: Client, settings,
     page = upload(alice_client, (name, scene_bytes())).content.decode()
     item = MediaItem.objects.get()
     assert "<img src=x" not in page and "/" not in item.original_name
-    files = [path for path in settings.VAR_DIR.rglob("*") if path.is_file() and path.name != MARKER]
-    assert [path.name for path in files] == [f"{item.sha256}.jpg"]
+    assert files_in(settings.VAR_DIR) == [f"{item.sha256}.jpg"]
 
 
 def test_nobody_fills_an_album_they_may_only_look_at(cast: Cast) -> None:
@@ -77,40 +104,116 @@ def test_nobody_fills_an_album_they_may_only_look_at(cast: Cast) -> None:
 
 
 def test_many_files_fit_into_one_request(cast: Cast, alice_client: Client) -> None:
-    answer = upload(alice_client, *((f"{n}.jpg", b"words") for n in range(150)))
+    answer = upload(alice_client, *((f"{n}.txt", b"words") for n in range(150)))
     assert answer.status_code == 422
     assert answer.content.count(b"Not stored") == 150
 
 
+def test_programs_get_json(cast: Cast, alice_client: Client) -> None:
+    files = ("a.jpg", scene_bytes()), ("same.jpg", scene_bytes()), ("notes.txt", b"words")
+    answer = upload(alice_client, *files, headers=JSON)
+
+    pk, url = MediaItem.objects.get().pk, f"/media/{MediaItem.objects.get().pk}/"
+    stored, same, refused = answer.json()["files"]
+    assert answer.status_code == 201
+    assert (stored["name"], stored["id"], stored["status"], stored["url"]) == ("a.jpg", pk, "stored", url)
+    assert (same["id"], same["status"], same["url"]) == (pk, "duplicate", url)
+    assert "a.jpg" in same["detail"]
+    assert (refused["id"], refused["status"], refused["url"]) == (None, "refused", None)
+    assert refused["detail"].startswith("notes.txt: ")
+
+    assert upload(alice_client, files[0], headers=JSON).status_code == 200
+    assert upload(alice_client, files[2], headers=JSON).status_code == 422
+    nothing = alice_client.post("/upload/", headers=JSON)
+    assert (nothing.status_code, list(nothing.json()["errors"])) == (422, ["uploads"])
+    MediaItem.objects.update(trashed_at=timezone.now())
+    restored = upload(alice_client, files[0], headers=JSON)
+    assert (restored.status_code, restored.json()["files"][0]["status"]) == (200, "restored")
+    assert b"Known already" in upload(alice_client, files[0]).content
+
+
+def test_an_unmounted_storage_is_no_full_one(cast: Cast, alice_client: Client, settings) -> None:
+    upload(alice_client, ("a.jpg", scene_bytes()))
+    (settings.MEDIA_ROOT / MARKER).unlink()
+    answer = upload(alice_client, ("b.jpg", scene_bytes(seed=1)))
+    assert answer.status_code == 503
+    assert b"storage missing" in answer.content
+
+
+@pytest.mark.parametrize(
+    ("modified", "moments"),
+    [
+        ("[1720171801000, null]", [datetime(2024, 7, 5, 9, 30, 1, tzinfo=UTC), None]),
+        ("[0, 1720171801000]", [None, datetime(2024, 7, 5, 9, 30, 1, tzinfo=UTC)]),
+        ("", [None, None]),
+        ("[1e30, 1]", [None, None]),
+        ("words", [None, None]),
+        ('{"a": 1}', [None, None]),
+        ("[" * 100_000, [None, None]),
+    ],
+    ids=["first", "second", "none", "too large", "no JSON", "no list", "deep"],
+)
+def test_the_time_of_each_file_is_kept(
+    cast: Cast, alice_client: Client, modified: str, moments: list[datetime | None]
+) -> None:
+    upload(alice_client, ("a.jpg", scene_bytes()), ("b.jpg", scene_bytes(seed=1)), modified=modified)
+    rows = MediaItem.objects.order_by("original_name")
+    assert list(rows.values_list("file_modified_at", flat=True)) == moments
+
+
+def test_a_body_that_was_cut_off_stores_nothing_of_the_cut_file(alice_client: Client, settings) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="uploads"; filename="%s.jpg"\r\n\r\n'
+    body = head % b"whole" + scene_bytes() + b"\r\n" + head % b"cut" + scene_bytes(seed=1)[:-500]
+    answer = alice_client.generic("POST", "/upload/", body, "multipart/form-data; boundary=b")
+    assert answer.status_code == 200
+    assert MediaItem.objects.get().original_name == "whole.jpg"
+    assert files_in(settings.MEDIA_ROOT) == [f"{MediaItem.objects.get().sha256}.jpg"]
+
+
+def test_strangers_send_nothing_into_the_storage(cast: Cast, settings) -> None:
+    assert upload(Client(), ("a.jpg", scene_bytes())).status_code == 302
+    assert files_in(settings.VAR_DIR) == []
+
+
+def test_without_the_token_of_the_form_nothing_stays(cast: Cast, settings) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice)
+    assert upload(client, ("a.jpg", scene_bytes())).status_code == 403
+    assert files_in(settings.VAR_DIR) == []
+
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/upload/").content.decode())
+    assert token is not None
+    assert upload(client, ("a.jpg", scene_bytes()), csrfmiddlewaretoken=token[1]).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_wanted", [False, True])
 def test_analysis_starts_at_once_only_if_the_settings_say_so(
-    cast: Cast, alice_client: Client, monkeypatch: pytest.MonkeyPatch, is_wanted: bool
+    sent: list[tuple[str, int]], settings, is_wanted: bool
 ) -> None:
-    """The broker is replaced at its edge: what counts is which messages would be sent."""
-    from album import tasks
-
-    sent: list[tuple[int]] = []
-    monkeypatch.setattr(tasks.process_photo_ai, "apply_async", lambda args, **options: sent.append(args))
+    client = Client()
+    client.force_login(make_cast().alice)
     AIProcessingSettings.load()
     AIProcessingSettings.objects.update(auto_process_on_upload=is_wanted)
 
-    upload(alice_client, ("a.jpg", scene_bytes()), ("b.jpg", scene_bytes()), ("c.jpg", b"words"))
+    upload(client, ("a.jpg", scene_bytes()), ("b.jpg", scene_bytes()), ("c.jpg", b"<html>"))
 
-    assert sent == ([(MediaItem.objects.get().pk,)] if is_wanted else [])
+    pk = MediaItem.objects.get().pk
+    assert sent == [("prepare_media", pk)] + [("process_photo_ai", pk)] * is_wanted
 
 
-def test_a_missing_broker_never_costs_an_upload(
-    cast: Cast, alice_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from kombu.exceptions import OperationalError
+@pytest.mark.django_db(transaction=True)
+def test_a_missing_broker_never_costs_an_upload_and_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
 
-    from album import tasks
-
-    def fail(**options: object) -> None:
+    def fail(args: tuple[int], **options: object) -> None:
+        asked.append(args[0])
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(tasks.process_photo_ai, "apply_async", fail)
-    AIProcessingSettings.load()
-    AIProcessingSettings.objects.update(auto_process_on_upload=True)
-    assert upload(alice_client, ("a.jpg", scene_bytes())).status_code == 200
-    assert MediaItem.objects.get().processing_status == "pending"
+    monkeypatch.setattr(tasks.prepare_media, "apply_async", fail)
+    client = Client()
+    client.force_login(make_cast().alice)
+    answer = upload(client, *((f"{n}.jpg", scene_bytes(seed=n)) for n in range(3)))
+    assert answer.status_code == 200
+    assert set(MediaItem.objects.values_list("processing_status", "preview_status")) == {("pending", "waiting")}
+    assert len(asked) == 1

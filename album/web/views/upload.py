@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
+from celery import current_app
 from django.contrib.auth.decorators import login_required
-from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse
+from django.db import transaction
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError as BrokerError
 
 from album import tasks
-from album.exceptions import AlbumError, StorageError
+from album.exceptions import AlbumError, StorageError, StorageFull
 from album.models import AIProcessingSettings, Album, MediaItem
 from album.models.media import Kind
-from album.services.ingest import ingest_upload
+from album.services.ingest import IngestResult, ingest_spooled
+from album.services.uploads import SpooledUpload, SpoolHandler
 from album.web.forms import UploadForm
 from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
-HTTP_UNPROCESSABLE, HTTP_STORAGE_FULL = 422, 507
+HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE, HTTP_STORAGE_FULL = 422, 503, 507
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,52 +34,115 @@ class Outcome:
     """What became of one uploaded file: its item, or the reason why there is none."""
 
     name: str
-    item: MediaItem | None = None
-    is_new: bool = False
+    result: IngestResult | None = None
     error: AlbumError | None = None
 
+    @property
+    def item(self) -> MediaItem | None:
+        return self.result.item if self.result else None
 
+    @property
+    def status(self) -> str:
+        """``stored``, ``restored`` (it lay in the trash), ``duplicate`` or ``refused``."""
+        if self.result is None:
+            return "refused"
+        if self.result.is_new:
+            return "stored"
+        return "restored" if self.result.was_trashed else "duplicate"
+
+    @property
+    def detail(self) -> str:
+        """The same for a person."""
+        known_as = self.item.original_name if self.item else ""
+        return {
+            "refused": str(self.error),
+            "stored": "Stored. It waits for its preview and for the next batch.",
+            "restored": f"Taken back out of the trash: it is the same as {known_as}.",
+            "duplicate": f"Known already: it is the same as {known_as}.",
+        }[self.status]
+
+    def as_json(self) -> dict[str, object]:
+        url = reverse("album:photo_detail", args=(self.item.pk,)) if self.item else None
+        pk = self.item.pk if self.item else None
+        return {"name": self.name, "id": pk, "status": self.status, "detail": self.detail, "url": url}
+
+
+@csrf_exempt  # checked in _receive: the check reads the body, which only a member may send, and only into a spool
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def upload(request: MemberRequest) -> HttpResponse:
     """The form, and after it what became of each file. The status tells programs whether any was stored."""
+    if request.method != "POST":
+        return _page(request, UploadForm(request.user), [])
+    handler = SpoolHandler(request)
+    request.upload_handlers = [handler]
+    try:
+        return _receive(request)
+    finally:
+        handler.discard()
+
+
+@csrf_protect
+def _receive(request: MemberRequest) -> HttpResponse:
     outcomes: list[Outcome] = []
-    form = UploadForm(request.user, *((request.POST, request.FILES) if request.method == "POST" else ()))
+    form = UploadForm(request.user, request.POST, request.FILES)
     if form.is_valid():
         album = form.cleaned_data["album"]
-        outcomes = [_store(request, file, album) for file in form.cleaned_data["uploads"]]
-        _start_analysis([outcome.item for outcome in outcomes if outcome.item and outcome.is_new])
+        moments = form.cleaned_data["modified"]
+        outcomes = [
+            _store(request, file, album, moments.get(place))
+            for place, file in enumerate(form.cleaned_data["uploads"])
+        ]
+        new = [outcome.result.item for outcome in outcomes if outcome.result and outcome.result.is_new]
+        transaction.on_commit(lambda: _ring(new))
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        answer = {"files": [outcome.as_json() for outcome in outcomes], "errors": form.errors}
+        return JsonResponse(answer, status=_status(outcomes, 201))
+    if outcomes:
         form = UploadForm(request.user, initial={"album": album})
-    context = {"form": form, "outcomes": outcomes}
-    return render(request, "album/upload.html", context, status=_status(request, outcomes))
+    return _page(request, form, outcomes, _status(outcomes, 200))
 
 
-def _store(request: MemberRequest, file: UploadedFile[bytes], album: Album | None) -> Outcome:
+def _store(
+    request: MemberRequest, file: SpooledUpload, album: Album | None, modified_at: datetime | None
+) -> Outcome:
     name = file.name or "unnamed"
     try:
-        result = ingest_upload(owner=request.user, file=file, name=name, album=album)
+        result = ingest_spooled(owner=request.user, spooled=file.spooled(), album=album, modified_at=modified_at)
     except AlbumError as error:
         if isinstance(error, StorageError):
             logger.exception("An upload could not be stored")
         return Outcome(name, error=error)
-    return Outcome(name, result.item, result.is_new)
+    return Outcome(name, result)
 
 
-def _status(request: MemberRequest, outcomes: list[Outcome]) -> int:
-    if request.method != "POST" or any(outcome.item for outcome in outcomes):
+def _page(request: MemberRequest, form: UploadForm, outcomes: list[Outcome], status: int = 200) -> HttpResponse:
+    return render(request, "album/upload.html", {"form": form, "outcomes": outcomes}, status=status)
+
+
+def _status(outcomes: list[Outcome], if_new: int) -> int:
+    """The best that happened to any file, else the worst that did."""
+    if any(outcome.status == "stored" for outcome in outcomes):
+        return if_new
+    if any(outcome.result for outcome in outcomes):
         return 200
-    is_full = any(isinstance(outcome.error, StorageError) for outcome in outcomes)
-    return HTTP_STORAGE_FULL if is_full else HTTP_UNPROCESSABLE
+    if any(isinstance(outcome.error, StorageFull) for outcome in outcomes):
+        return HTTP_STORAGE_FULL
+    is_broken = any(isinstance(outcome.error, StorageError) for outcome in outcomes)
+    return HTTP_UNAVAILABLE if is_broken else HTTP_UNPROCESSABLE
 
 
-def _start_analysis(items: list[MediaItem]) -> None:
-    """Rings for each new item where the settings ask for it. Without a broker the items wait for the night."""
-    row = AIProcessingSettings.load()
-    if not (row.processing_enabled and row.auto_process_on_upload):
+def _ring(items: list[MediaItem]) -> None:
+    """Rings for each new item. Without a broker the periodic check finds them, and the night describes them."""
+    if not items:
         return
+    row = AIProcessingSettings.load()
+    is_described_now = row.processing_enabled and row.auto_process_on_upload
     try:
         for item in items:
-            task = tasks.process_photo_ai if item.kind == Kind.PHOTO else tasks.process_video_ai
-            task.apply_async(args=(item.pk,), retry=False)
-    except BrokerError as error:
-        logger.warning("Uploads stay pending until the next batch: the broker does not answer (%s)", error)
+            current_app.send_task("album.tasks.prepare_media", args=(item.pk,), retry=False)
+            if is_described_now:
+                task = tasks.process_photo_ai if item.kind == Kind.PHOTO else tasks.process_video_ai
+                task.apply_async(args=(item.pk,), retry=False)
+    except BrokerError as error:  # no second try: each could wait for seconds
+        logger.warning("Uploads stay pending until the next check: the broker does not answer (%s)", error)
