@@ -40,7 +40,7 @@ class FileFacts:
     """``Europe/Berlin`` where the position tells; else empty."""
     taken_at_source: str = ""
     """``original``, ``created``, ``iptc``, ``xmp``, ``gps``, ``container``, ``sidecar``,
-    ``takeout``, ``name`` or ``file``."""
+    ``takeout``, ``name``, ``modified`` or ``file``: ``dates.TRUST`` says in which order."""
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     place: Place | None = None

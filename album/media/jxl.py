@@ -11,7 +11,7 @@ _SIZE_BITS = (9, 13, 18, 30)
 
 
 def read_jxl_size(content: bytes) -> tuple[int, int]:
-    """Width and height in pixels.
+    """Width and height in pixels, of the picture as it is shown.
 
     Raises:
         MediaError: the file ends before it tells.
@@ -32,10 +32,11 @@ def read_jxl_size(content: bytes) -> tuple[int, int]:
     is_small = take(1)
     height = side(is_small)
     ratio = take(3)
-    if ratio == 0:
-        return side(is_small), height
     wide, high = _RATIOS[ratio - 1]
-    return height * wide // high, height
+    width = height * wide // high if ratio else side(is_small)
+    has_more = not take(1) and take(1)  # not all at its default, and more than the depth of color
+    is_sideways = has_more and take(3) >= 4  # Exif orientation less one
+    return (height, width) if is_sideways else (width, height)
 
 
 def _find_codestream(content: bytes) -> int:
