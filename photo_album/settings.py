@@ -127,6 +127,17 @@ EXTERNAL_IMAGE_MAX_BYTES = env.integer("EXTERNAL_IMAGE_MAX_MB", 50, 1, 10_000) *
 
 # Jobs API
 JOBS_PER_HOUR = env.integer("JOBS_PER_HOUR", 600, 1, 1_000_000)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "album.api.authentication.PrivateBasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "album.api.negotiation.OneRenderer",
+    "EXCEPTION_HANDLER": "album.api.errors.answer_error",
+}
 
 # Language and time
 LANGUAGE_CODE = "en-us"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import PurePath
 
 from django.conf import settings
 from django.db import models
@@ -25,3 +26,13 @@ class ImageJob(models.Model):
 
     def __str__(self) -> str:
         return f"job {self.pk} ({self.status})"
+
+    @property
+    def original_name(self) -> str:
+        """What the original is called in its address."""
+        return f"original{PurePath(self.original_image.path).suffix}"
+
+    @property
+    def resized_name(self) -> str:
+        """What the resized picture is called in its address, once there is one."""
+        return f"thumbnail-{self.pk.hex[:8]}.jpg"

@@ -1,0 +1,89 @@
+"""The resize jobs: made, asked for, fetched. Somebody else's job does not exist."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import FileResponse, HttpRequest, HttpResponseBase
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from album.api.serializers import JobSerializer
+from album.exceptions import MediaError
+from album.models import ImageJob
+from album.services.jobs import create_job, refuse_above_quota
+from album.services.uploads import SpooledUpload, SpoolHandler
+from album.tasks import ring_job
+
+FIELD = "original_image"
+
+
+class Jobs(APIView):
+    """``POST``: an image that a worker is to resize."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        handler = SpoolHandler(request)
+        request.upload_handlers = [handler]
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            handler.discard()
+
+    def post(self, request: Request) -> Response:
+        owner = _member(request)
+        refuse_above_quota(owner)  # before a program's file is read
+        upload = request.FILES.get(FIELD)
+        if not isinstance(upload, SpooledUpload):
+            raise ValidationError(
+                {FIELD: ["No file was submitted. Send one as the multipart field original_image."]}
+            )
+        try:
+            job = create_job(owner=owner, spooled=upload.spooled())
+        except MediaError as error:
+            raise ValidationError({FIELD: [str(error)]}) from error
+        transaction.on_commit(partial(ring_job, job.pk))
+        return Response(JobSerializer(job).data, status=201)
+
+
+class Job(APIView):
+    """``GET``: how the job stands."""
+
+    def get(self, request: Request, job_id: str) -> Response:
+        return Response(JobSerializer(_own_job(request, job_id)).data)
+
+
+class JobFile(APIView):
+    """``GET``: the original or the resized picture, by its name."""
+
+    def get(self, request: Request, job_id: str, name: str) -> FileResponse:
+        job = _own_job(request, job_id)
+        stored = {job.original_name: job.original_image, job.resized_name: job.resized_image}.get(name)
+        try:
+            file = stored.open("rb") if stored else None
+        except FileNotFoundError:
+            file = None
+        if file is None:
+            raise NotFound("Not found.")
+        # As an attachment: a file that is also a page must not run as one of this site.
+        return FileResponse(file, as_attachment=True, filename=name)
+
+
+def _member(request: Request) -> User:
+    return cast(User, request.user)  # nobody else passes the permission that settings ask for
+
+
+def _own_job(request: Request, job_id: str) -> ImageJob:
+    """The job of that id if it is the asking user's; one answer for all else, so that ids tell nothing."""
+    try:
+        return ImageJob.objects.get(pk=uuid.UUID(job_id), owner=_member(request))
+    except (ValueError, ImageJob.DoesNotExist):
+        raise NotFound("Not found.") from None
+
+
+jobs, job, job_file = Jobs.as_view(), Job.as_view(), JobFile.as_view()
