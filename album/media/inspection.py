@@ -1,0 +1,82 @@
+"""Everything that a new file is asked at once, in the child: what it states about itself, and its renditions."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from album.exceptions import AlbumError, StorageError
+from album.media.facts import FileFacts
+from album.media.sniff import MediaType
+
+if TYPE_CHECKING:
+    from album.media.metadata import Origin
+    from album.media.renditions import Rendered
+
+R = TypeVar("R")
+
+STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE}
+"""What a disk says of itself, not of the file that is decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What became of a file. ``rendered`` is None where nothing could be made, and ``problem`` then says why."""
+
+    facts: FileFacts
+    rendered: Rendered | None
+    problem: str
+
+
+def inspect_file(path: Path, media_type: MediaType, origin: Origin, folder: Path | None) -> Inspection:
+    """The facts of the file at ``path``, and its renditions in ``folder``; without a folder, only the facts.
+
+    Raises:
+        StorageError: the disk is full, read-only or broken, which is no problem of the file.
+    """
+    from album.media.metadata import read_facts
+
+    facts, problem = _attempt(lambda: read_facts(path, media_type, origin))
+    rendered = None
+    if folder is not None:
+        rendered, problem = _attempt(lambda: _render(path, media_type, folder))
+    return Inspection(facts or FileFacts(), rendered, problem)
+
+
+def _render(path: Path, media_type: MediaType, folder: Path) -> Rendered:
+    if media_type.decoder == "none":
+        kind = media_type.extension.removeprefix(".").upper()
+        raise AlbumError(
+            f"The album cannot show {kind} files ({media_type.mime}). The original is kept; you can download it."
+        )
+    if media_type.decoder == "video":
+        from album.media.video import render_video
+
+        return render_video(path, folder)
+    from album.media.renditions import render_photo
+
+    return render_photo(path, media_type, folder)
+
+
+def _attempt(work: Callable[[], R]) -> tuple[R | None, str]:
+    """What ``work`` returns, or why it failed, in words: neither half of an inspection may cost the other."""
+    try:
+        return work(), ""
+    except Exception as error:  # noqa: BLE001 - the wall: any file may break any reader
+        _refuse_storage_faults(error)
+        if isinstance(error, AlbumError):
+            return None, str(error)
+        return None, f"The file cannot be read: {type(error).__name__}: {error}"[:500]
+
+
+def _refuse_storage_faults(error: BaseException) -> None:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in STORAGE_FAULTS:
+            raise StorageError(
+                f"The storage fails ({cause.strerror}). Check the disk and its free space."
+            ) from error
+        cause = cause.__cause__ or cause.__context__

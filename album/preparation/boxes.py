@@ -1,0 +1,22 @@
+"""The sandboxes of this installation, with the limits of its settings."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+
+from album.media.sandbox import Sandbox
+
+_shared: dict[int, Sandbox] = {}
+
+
+def make_box(workers: int = 1, *, timeout_s: float | None = None) -> Sandbox:
+    """A sandbox for a piece of work; close it afterwards."""
+    return Sandbox(workers, memory_mb=settings.DECODE_MEMORY_MB, timeout_s=timeout_s or settings.DECODE_TIMEOUT_S)
+
+
+def shared_box() -> Sandbox:
+    """The one of this process: made at first use, at rest without a child."""
+    pid = os.getpid()  # what a parent had before it forked is not ours
+    return _shared.get(pid) or _shared.setdefault(pid, make_box())
