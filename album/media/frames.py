@@ -130,7 +130,7 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
 
 def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> Any:
     """Called where a file refers to another one."""
-    raise PermissionError(errno.EACCES, "it refers to another file")
+    raise ValueError("it refers to another file")
 
 
 def is_decodable(stream: Any) -> bool:
@@ -140,7 +140,7 @@ def is_decodable(stream: Any) -> bool:
 
 def read_rotation(container: Any, stream: Any) -> int:
     """Degrees to turn counterclockwise, of the first frame; 0 if no frame can be decoded."""
-    frame = _first_frame(container, stream)
+    frame = first_frame(container, stream)
     return 0 if frame is None else frame_rotation(frame)
 
 
@@ -177,7 +177,7 @@ def keyframes(container: Any, stream: Any, moments: int) -> Iterator[Any]:
             container.seek(at_us)
         except FFmpegError:
             return
-        frame = _first_frame(container, stream)
+        frame = first_frame(container, stream)
         if frame is not None and frame.pts not in seen:
             seen.add(frame.pts)
             yield frame
@@ -203,7 +203,7 @@ def successive_frames(
             return
 
 
-def _first_frame(container: Any, stream: Any) -> Any | None:
+def first_frame(container: Any, stream: Any) -> Any | None:
     """The next frame, got from its keyframe alone where the decoder would rather wait for more."""
     from av.error import FFmpegError
 
@@ -241,11 +241,6 @@ class Painter:
         self._aspect = pixel_aspect(stream)
         self._max_side_px = max_side_px
         self._reformatter = VideoReformatter()  # one for all: it builds its tables of HDR colors once
-
-    def upright_size(self, frame: Any) -> tuple[int, int]:
-        """Width and height in pixels, unscaled."""
-        width, height = round(frame.width * self._aspect), frame.height
-        return (height, width) if frame_rotation(frame) % 180 else (width, height)
 
     def paint(self, frame: Any) -> Image.Image:
         """RGB, its longer side at most ``max_side_px``, never enlarged."""
@@ -339,6 +334,12 @@ class _Sampler:
 
 def _difference(one: Pixels, other: Pixels) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
+
+
+def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
+    """Width and height of the frame in square pixels, turned as it is to be shown."""
+    width, height = max(1, round(frame.width * pixel_aspect(stream))), frame.height
+    return (height, width) if frame_rotation(frame) % 180 else (width, height)
 
 
 def pixel_aspect(stream: Any) -> float:

@@ -27,6 +27,7 @@ from album.media.frames import (
     pixel_aspect,
     read_rotation,
     successive_frames,
+    upright_size,
 )
 from album.media.renditions import ANIMATION, PREVIEW_SIDE_PX, Rendered, write_renditions
 from album.media.sniff import HEAD_BYTES, sniff
@@ -177,7 +178,7 @@ def _read_pictures(path: Path) -> tuple[Image.Image, list[Image.Image], tuple[in
             strip[frame.time or 0.0] = small
             light = float(np.asarray(small).mean())
             if poster_light < NEAR_BLACK and light > poster_light:
-                poster, poster_light, size_px = picture, light, painter.upright_size(frame)
+                poster, poster_light, size_px = picture, light, upright_size(frame, stream)
     if poster is None:
         raise MediaError("The video cannot be decoded: no frame is readable. Upload a complete copy.")
     moments = sorted(strip)
