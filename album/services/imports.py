@@ -1,101 +1,208 @@
-"""A folder of photos and videos, copied into the album as pending items."""
+"""A folder of photos and videos becomes items: copied into the storage, or indexed where it lies."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import file_digest
 from pathlib import Path
+from threading import Event
+from typing import Protocol
 
 from django.contrib.auth.models import User
 
-from album.exceptions import AlbumError, StorageError, UnsupportedMedia
-from album.models import Album, MediaItem
-from album.services.ingest import ingest_upload
+from album.exceptions import AlbumError, MediaError, StorageError, UnsupportedMedia
+from album.media.takeout import read_takeout
+from album.models import Album, MediaItem, Preview
+from album.preparation.boxes import make_box
+from album.preparation.prepare import prepare_many
+from album.preparation.sidecars import keep_sidecars, sidecars_of
+from album.services.copying import Copying, known_sizes
+from album.services.folders import Folder, FoundFile, check_folder
+from album.services.in_place import Indexing, places_below, places_of, refuse_missing_storage
+from album.services.ingest import add_to_album
+from album.services.verdicts import Outcome, Verdict
 
-SKIPPED_FOLDERS = {"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"}
-"""Folders in which file servers and file systems keep their own pictures and waste."""
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What to import for whom, and how. Setting ``stop`` ends an import after the file at hand."""
+
+    owner: User
+    folder: Path
+    album: Album | None = None
+    is_in_place: bool = False
+    has_folder_albums: bool = False
+    is_dry_run: bool = False
+    workers: int = 1
+    stop: Event = field(default_factory=Event)
 
 
 @dataclass(slots=True)
 class ImportTotals:
-    """What became of the files of a folder; each refused one with its reason."""
+    """What became of the files of a folder. Lines begin with the path within the folder and give the reason."""
 
-    imported: int = 0
-    known: int = 0
+    counts: Counter[Outcome] = field(default_factory=Counter)
     unsupported: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    without_preview: list[str] = field(default_factory=list)
+    gone: int = 0
 
-    @property
-    def total(self) -> int:
-        return self.imported + self.known + len(self.unsupported) + len(self.failed)
+
+Progress = Callable[[Path, str], None]
+"""Told of each file: its path, and what became of it in a word or more."""
+
+
+def silence(path: Path, words: str) -> None:
+    """Progress that nobody looks at."""
+
+
+class Taker(Protocol):
+    """One of the two ways to take a file."""
+
+    def judge(self, path: Path) -> Verdict:
+        """What taking the file would come to; nothing is written."""
+
+    def take(self, path: Path, verdict: Verdict) -> MediaItem:
+        """The row of the file after what ``judge`` said was done."""
 
 
 def import_folder(
-    *,
-    owner: User,
-    folder: Path,
-    album: Album | None = None,
-    progress: Callable[[Path, ImportTotals], None] = lambda path, totals: None,
+    options: ImportOptions,
+    progress: Progress = silence,
+    is_ready: Callable[[Path], bool] = lambda path: True,
 ) -> ImportTotals:
-    """The totals after every file below ``folder`` was copied, found known by its content, or refused.
+    """The totals after every file below the folder was taken, found known or refused, and all are prepared.
 
-    Hidden files and links to folders are not followed. ``progress`` is called after each file. The folder is
-    only read. Doing it again imports what is new.
+    The folder is only read. Doing it again imports what is new, and goes on where it was ended. Files that are not
+    ready yet are passed over.
 
     Raises:
-        AlbumError: ``folder`` cannot be read.
-        StorageError: the disk is full or fails; what was imported before stays.
+        AlbumError: the folder cannot be read, or lies in the storage of the album.
+        StorageError: the disk is full or fails, or the indexed folder is not there; what was done before stays.
     """
-    totals = ImportTotals()
-    for path in list_files(folder):
+    folder = Folder(options.folder)
+    files = (found for found in folder if is_ready(found.path))
+    if not options.is_in_place:
+        check_folder(options.folder)
+        work = _Import(options, progress, Copying(options.owner, known_sizes(options.owner)))
+        work.run(files)
+    else:
+        places = places_below(options.owner, options.folder)
+        refuse_missing_storage(options.folder, places)
+        check_folder(options.folder)
+        work = _Import(options, progress, indexing := Indexing(options.owner, places))
+        work.run(files)
+        work.totals.gone = 0 if options.stop.is_set() else indexing.count_gone()
+    work.totals.left_out += folder.skipped
+    return work.totals
+
+
+def import_files(options: ImportOptions, files: list[FoundFile]) -> ImportTotals:
+    """The same for some files of the folder."""
+    taker: Taker = Copying(options.owner)
+    if options.is_in_place:
+        taker = Indexing(options.owner, places_of(options.owner, [found.path for found in files]))
+    work = _Import(options, silence, taker)
+    work.run(files)
+    return work.totals
+
+
+@dataclass(slots=True)
+class _Import:
+    """One import under way."""
+
+    options: ImportOptions
+    progress: Progress
+    taker: Taker
+    totals: ImportTotals = field(default_factory=ImportTotals)
+    albums: dict[str, Album] = field(default_factory=dict)
+
+    def run(self, files: Iterable[FoundFile]) -> None:
+        """Takes the files one by one, while a child prepares those before."""
+        if self.options.is_dry_run:
+            for _ in self._take_all(files):
+                pass
+            return
+        with make_box(self.options.workers) as box:
+            for item in prepare_many(self._take_all(files), box, sidecars=sidecars_of):
+                if item.preview_status == Preview.NONE:
+                    self.totals.without_preview.append(f"{item.original_name}: {item.preview_problem}")
+
+    def _take_all(self, files: Iterable[FoundFile]) -> Iterator[MediaItem]:
+        """The items that are to be prepared."""
+        for found in files:
+            if self.options.stop.is_set():
+                return
+            item, words = self._attempt(found)
+            self.progress(found.path, words)
+            if item is not None and item.preview_status == Preview.WAITING:
+                yield item
+
+    def _attempt(self, found: FoundFile) -> tuple[MediaItem | None, str]:
+        """The item of a file, if it has one now, and what became of it; a bad file ends nothing."""
         try:
-            is_new = _import_file(owner, path, album)
+            return self._take(found)
         except StorageError:
             raise
         except UnsupportedMedia as error:
-            totals.unsupported.append(_name_in(folder, path, error))
+            return None, self._note(self.totals.unsupported, found, error)
         except (AlbumError, OSError) as error:
-            totals.failed.append(_name_in(folder, path, error))
+            if not self.options.folder.is_dir():
+                words = f"{self.options.folder}: storage missing: it went away. Mount the disk and retry."
+                raise StorageError(words) from error
+            return None, self._note(self.totals.failed, found, error)
+
+    def _take(self, found: FoundFile) -> tuple[MediaItem | None, str]:
+        if _lies_in_takeouts_trash(found):
+            return None, self._note(self.totals.left_out, found, "was in the trash of Google Photos")
+        verdict = self.taker.judge(found.path)
+        if self.options.is_dry_run or verdict.outcome is Outcome.IN_TRASH:
+            item = None
         else:
-            totals.imported += is_new
-            totals.known += not is_new
-        progress(path, totals)
-    return totals
+            item = self.taker.take(found.path, verdict)
+            self._add_what_the_folder_tells(item, found)
+        self.totals.counts[verdict.outcome] += 1
+        return item, verdict.outcome
+
+    def _add_what_the_folder_tells(self, item: MediaItem, found: FoundFile) -> None:
+        if keep_sidecars(item.sha256, item.owner_id, found.sidecars) and item.prepared_at is not None:
+            item.preview_status, item.prepared_at, item.prepare_attempts = Preview.WAITING, None, 0
+            item.save(update_fields=["preview_status", "prepared_at", "prepare_attempts"])
+        for album in self._albums_for(found):
+            add_to_album(item, album)
+
+    def _albums_for(self, found: FoundFile) -> Iterator[Album]:
+        if self.options.album is not None:
+            yield self.options.album
+        title = found.takeout_title or (found.folder_title if self.options.has_folder_albums else "")
+        if title:
+            if title not in self.albums:
+                self.albums[title] = find_album(self.options.owner, title)
+            yield self.albums[title]
+
+    def _note(self, lines: list[str], found: FoundFile, reason: object) -> str:
+        """The reason in words. Its line is led by the path within the folder: names repeat in other folders."""
+        words = str(reason).removeprefix(found.path.name).removeprefix(": ").strip()
+        lines.append(f"{printable(found.path.relative_to(self.options.folder))}: {words}")
+        return words
 
 
-def list_files(folder: Path) -> Iterator[Path]:
-    """The files below ``folder``, hidden ones left out, in the order of their names."""
-    if not folder.is_dir():
-        fault = "is not a folder" if folder.exists() else "there is no such folder"
-        raise AlbumError(f"{folder}: {fault}. Check the path.")
-
-    def refuse(error: OSError) -> None:
-        if error.filename == str(folder):
-            raise AlbumError(f"{folder}: cannot be read ({error.strerror}). Check its permissions.") from error
-
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if name[0] != "." and name not in SKIPPED_FOLDERS)
-        yield from (Path(parent, name) for name in sorted(names) if name[0] != ".")
+def find_album(owner: User, title: str) -> Album:
+    """The album of ``owner`` with this title, made if there is none."""
+    return Album.objects.filter(owner=owner, title=title).first() or Album.objects.create(owner=owner, title=title)
 
 
-def _import_file(owner: User, path: Path, album: Album | None) -> bool:
-    """True if it was new. A known file is read once and not written again, which spares SD cards."""
-    if not path.is_file():
-        raise UnsupportedMedia(f"{path.name}: not a file.")
-    with path.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
-        known = MediaItem.objects.filter(owner=owner, sha256=sha256).first()
-        if known is not None and Path(known.original.path).is_file():
-            if album is not None:
-                album.items.add(known)
-            return False
-        file.seek(0)
-        return ingest_upload(owner=owner, file=file, name=path.name, album=album).is_new
+def printable(path: Path) -> str:
+    """The path for a terminal or a log: file names may hold line ends, control codes and broken UTF-8."""
+    return "".join(character if character.isprintable() else "?" for character in str(path))
 
 
-def _name_in(folder: Path, path: Path, error: Exception) -> str:
-    """The reason, led by the path within the folder: names repeat in other folders."""
-    relative = str(path.relative_to(folder))
-    return f"{relative}: {str(error).removeprefix(path.name).removeprefix(': ').strip()}"
+def _lies_in_takeouts_trash(found: FoundFile) -> bool:
+    for sidecar in found.sidecars:
+        if sidecar.suffix.lower() == ".json":
+            with suppress(MediaError):
+                return read_takeout(sidecar).is_trashed
+    return False

@@ -82,7 +82,7 @@ def ingest_spooled(
                     _mend(item, relative)
                 was_trashed = _take_back(item)
                 if album is not None:
-                    _add_to_album(item, album)
+                    add_to_album(item, album)
         except BaseException:
             if is_placed and not MediaItem.objects.filter(original=relative).exists():
                 Path(settings.MEDIA_ROOT, relative).unlink(missing_ok=True)
@@ -138,7 +138,8 @@ def _take_back(item: MediaItem) -> bool:
     return True
 
 
-def _add_to_album(item: MediaItem, album: Album) -> None:
+def add_to_album(item: MediaItem, album: Album) -> None:
+    """Puts the item into the album, whose large copies are not complete then."""
     album.items.add(item)
     if item.kind == Kind.PHOTO and not item.image_avif and item.preview_status != Preview.NONE:
         Album.objects.filter(pk=album.pk).update(is_processing_photos=True)

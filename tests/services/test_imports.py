@@ -1,15 +1,27 @@
-"""A folder becomes pending items; what is known or cannot be taken is counted with its reason."""
+"""A folder becomes items, with what lies beside the files; what is not taken is counted with its reason."""
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from album.exceptions import AlbumError, StorageError
-from album.models import MediaItem
-from album.services.imports import import_folder
+from album.models import Album, MediaItem, Preview
+from album.preparation.sidecars import sidecars_of
+from album.services.imports import ImportOptions, ImportTotals, import_folder
+from album.services.verdicts import Outcome
 from tests.cast import Cast, scene_bytes
+
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmp:Rating="{rating}"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
 
 
 @pytest.fixture
@@ -18,6 +30,7 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "camera"
     (root / "2024").mkdir(parents=True)
     (root / ".thumbnails").mkdir()
+    (root / "@eaDir").mkdir()
     (root / "a.jpg").write_bytes(scene_bytes(seed=1))
     (root / "b.JPG").write_bytes(scene_bytes(seed=2))
     (root / "2024" / "copy of a.jpg").write_bytes(scene_bytes(seed=1))
@@ -26,58 +39,203 @@ def folder(tmp_path: Path) -> Path:
     (root / "broken.jpg").write_bytes(scene_bytes(seed=3)[:40])
     (root / ".hidden.jpg").write_bytes(scene_bytes(seed=4))
     (root / ".thumbnails" / "t.jpg").write_bytes(scene_bytes(seed=5))
+    (root / "@eaDir" / "t.jpg").write_bytes(scene_bytes(seed=6))
     (root / "loop").symlink_to(root)
     (root / "dangling.jpg").symlink_to(root / "gone.jpg")
     return root
 
 
-def test_every_file_is_counted_once_with_its_reason(cast: Cast, folder: Path) -> None:
-    steps: list[int] = []
-    totals = import_folder(
-        owner=cast.alice, folder=folder, album=cast.shared, progress=lambda path, totals: steps.append(totals.total)
-    )
+def run(cast: Cast, folder: Path, **options: Any) -> ImportTotals:
+    return import_folder(ImportOptions(cast.alice, folder, **options))
 
-    assert (totals.imported, totals.known, totals.total) == (2, 1, 7)
-    assert [reason.partition(":")[0] for reason in totals.unsupported] == [
-        "dangling.jpg",
-        "notes.txt",
-        "2024/empty.jpg",
+
+def counts(totals: ImportTotals) -> dict[str, int]:
+    return dict(totals.counts)
+
+
+def names(lines: list[str]) -> list[str]:
+    return [line.partition(":")[0] for line in lines]
+
+
+def test_every_file_is_counted_once_with_its_reason(cast: Cast, folder: Path) -> None:
+    told: list[tuple[str, str]] = []
+    options = ImportOptions(cast.alice, folder, album=cast.shared)
+    totals = import_folder(options, progress=lambda path, words: told.append((path.name, words)))
+
+    assert counts(totals) == {Outcome.NEW: 3, Outcome.KNOWN: 1}
+    assert names(totals.unsupported) == ["dangling.jpg", "notes.txt", "2024/empty.jpg"]
+    assert totals.failed == []
+    assert names(totals.without_preview) == ["broken.jpg"]
+    assert [name for name, _ in told] == [
+        *("a.jpg", "b.JPG", "broken.jpg", "dangling.jpg", "notes.txt", "copy of a.jpg", "empty.jpg")
     ]
-    assert [reason.partition(":")[0] for reason in totals.failed] == ["broken.jpg"]
-    assert steps == list(range(1, 8))
-    assert cast.shared.items.count() == 2
+    assert cast.shared.items.count() == 3
+
+
+def test_items_are_prepared_when_the_import_ends(cast: Cast, folder: Path) -> None:
+    os.utime(folder / "a.jpg", (1e9, 1e9))
+    run(cast, folder)
+    item = MediaItem.objects.get(original_name="a.jpg")
+    assert (item.preview_status, item.width_px, item.height_px) == (Preview.READY, 320, 240)
+    assert item.file_modified_at is not None
+    assert item.file_modified_at.timestamp() == 1e9
 
 
 def test_a_second_import_reads_and_writes_nothing_new(cast: Cast, folder: Path) -> None:
-    import_folder(owner=cast.alice, folder=folder)
-    item = MediaItem.objects.order_by("pk").first()
-    assert item is not None
-    inode = Path(item.original.path).stat().st_ino
+    run(cast, folder)
+    item = MediaItem.objects.get(original_name="a.jpg")
+    before = item.path.stat()
 
-    totals = import_folder(owner=cast.alice, folder=folder, album=cast.shared)
+    totals = run(cast, folder, album=cast.shared)
 
-    assert (totals.imported, totals.known) == (0, 3)
-    assert cast.shared.items.count() == 2
-    assert Path(item.original.path).stat().st_ino == inode
+    assert counts(totals) == {Outcome.KNOWN: 4}
+    assert cast.shared.items.count() == 3
+    assert (item.path.stat().st_ino, item.path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_known_item_that_still_waits_is_prepared(cast: Cast, folder: Path) -> None:
+    run(cast, folder)
+    MediaItem.objects.update(preview_status=Preview.WAITING)
+    run(cast, folder)
+    assert not MediaItem.objects.filter(preview_status=Preview.WAITING).exists()
+
+
+def test_an_original_that_was_lost_comes_back(cast: Cast, folder: Path) -> None:
+    run(cast, folder)
+    item = MediaItem.objects.get(original_name="a.jpg")
+    item.path.unlink()
+    run(cast, folder)
+    assert item.path.read_bytes() == (folder / "a.jpg").read_bytes()
+
+
+def test_what_lies_in_the_trash_stays_there(cast: Cast, folder: Path) -> None:
+    run(cast, folder)
+    MediaItem.objects.filter(original_name="b.JPG").update(trashed_at="2026-01-01T00:00Z")
+    totals = run(cast, folder, album=cast.shared)
+    assert totals.counts[Outcome.IN_TRASH] == 1
+    assert MediaItem.objects.filter(trashed_at=None).count() == cast.shared.items.count() == 2
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(cast: Cast, folder: Path, settings: Settings) -> None:
+    totals = run(cast, folder, is_dry_run=True, has_folder_albums=True)
+    assert counts(totals) == {Outcome.NEW: 4}  # a copy is known only once the first one is in
+    assert len(totals.unsupported) == 3
+    assert not MediaItem.objects.exists()
+    assert list(Album.objects.all()) == [cast.shared]
+    assert not Path(settings.MEDIA_ROOT).exists()
 
 
 def test_a_missing_folder_is_named(cast: Cast, tmp_path: Path) -> None:
     with pytest.raises(AlbumError, match="nowhere"):
-        import_folder(owner=cast.alice, folder=tmp_path / "nowhere")
+        run(cast, tmp_path / "nowhere")
+
+
+def test_the_storage_itself_is_not_imported(cast: Cast, folder: Path, settings: Settings) -> None:
+    run(cast, folder)
+    with pytest.raises(AlbumError, match="storage of the album"):
+        run(cast, Path(settings.MEDIA_ROOT) / "originals")
+    totals = run(cast, folder.parent)  # the folder above both
+    assert counts(totals) == {Outcome.KNOWN: 4}
 
 
 def test_a_failing_disk_ends_the_import_and_keeps_what_is_done(
     cast: Cast, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace, calls = Path.replace, []
+    fsync, calls = os.fsync, []
 
-    def fail_second(self: Path, target: Path) -> Path:
-        calls.append(target)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device")
-        return replace(self, target)
+    def fail_later(descriptor: int) -> None:
+        calls.append(descriptor)
+        if MediaItem.objects.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
 
-    monkeypatch.setattr(Path, "replace", fail_second)
-    with pytest.raises(StorageError, match="disk is full"):
-        import_folder(owner=cast.alice, folder=folder)
+    monkeypatch.setattr(os, "fsync", fail_later)
+    with pytest.raises(StorageError, match="storage full"):
+        run(cast, folder)
     assert MediaItem.objects.count() == 1
+
+
+def test_stopping_ends_after_the_file_at_hand(cast: Cast, folder: Path) -> None:
+    options = ImportOptions(cast.alice, folder)
+    totals = import_folder(options, progress=lambda path, words: options.stop.set())
+    assert totals.counts.total() == MediaItem.objects.count() == 1
+    assert MediaItem.objects.get().preview_status == Preview.READY
+
+
+def test_links_out_of_the_folder_are_not_followed(cast: Cast, folder: Path) -> None:
+    (folder.parent / "secret.jpg").write_bytes(scene_bytes(seed=9))
+    (folder / "link.jpg").symlink_to(folder.parent / "secret.jpg")
+    (folder / "inner.jpg").symlink_to(folder / "a.jpg")
+    totals = run(cast, folder)
+    assert counts(totals) == {Outcome.NEW: 3, Outcome.KNOWN: 2}
+
+
+def test_a_folder_that_asks_to_be_left_out_is(cast: Cast, folder: Path) -> None:
+    (folder / "2024" / ".nomedia").touch()
+    totals = run(cast, folder)
+    assert names(totals.left_out) == ["2024"]
+    assert counts(totals) == {Outcome.NEW: 3}
+
+
+def test_folders_become_albums_when_asked_for(cast: Cast, folder: Path) -> None:
+    run(cast, folder, has_folder_albums=True, album=cast.shared)
+    titles = {album.title: album.items.count() for album in Album.objects.all()}
+    assert titles == {"Holiday": 3, "camera": 3, "2024": 1}
+
+
+@pytest.mark.parametrize("name", ["a.jpg.xmp", "a.xmp", "a.jpg.XMP"])
+def test_a_sidecar_speaks_and_is_kept(cast: Cast, folder: Path, name: str) -> None:
+    (folder / name).write_text(XMP.format(rating=4, title="By the sea"))
+    totals = run(cast, folder)
+    item = MediaItem.objects.get(original_name="a.jpg")
+    assert (item.rating, item.title) == (4, "By the sea")
+    assert [path.read_text() for path in sidecars_of(item)] == [(folder / name).read_text()]
+    assert not any("xmp" in line.lower() for line in totals.unsupported)
+
+
+def test_a_newer_sidecar_is_read_again_and_words_of_people_stay(cast: Cast, folder: Path) -> None:
+    sidecar = folder / "a.jpg.xmp"
+    sidecar.write_text(XMP.format(rating=4, title="By the sea"))
+    os.utime(sidecar, (1e9, 1e9))
+    run(cast, folder)
+    MediaItem.objects.filter(original_name="a.jpg").update(title="Written by alice")
+    sidecar.write_text(XMP.format(rating=2, title="In the hills"))
+
+    totals = run(cast, folder)
+
+    item = MediaItem.objects.get(original_name="a.jpg")
+    assert (item.rating, item.title, item.preview_status) == (2, "Written by alice", Preview.READY)
+    assert counts(totals) == {Outcome.KNOWN: 4}
+
+
+def test_two_owners_of_one_photo_keep_their_own_sidecars(cast: Cast, folder: Path) -> None:
+    (folder / "a.jpg.xmp").write_text(XMP.format(rating=4, title="By the sea"))
+    run(cast, folder)
+    (folder / "a.jpg.xmp").unlink()
+    import_folder(ImportOptions(cast.bob, folder))
+    assert MediaItem.objects.get(owner=cast.bob, original_name="a.jpg").title == ""
+
+
+def test_takeout_albums_dates_and_trash(cast: Cast, tmp_path: Path) -> None:
+    photos = tmp_path / "Takeout" / "Google Photos"
+    year, summer = photos / "Fotos von 2019", photos / "Summer"
+    for here in (year, summer):
+        here.mkdir(parents=True)
+        (here / "IMG_1.jpg").write_bytes(scene_bytes(seed=1))
+        stated = {"title": "IMG_1.jpg", "photoTakenTime": {"timestamp": "1563974400"}, "description": "Ice cream"}
+        (here / "IMG_1.jpg.supplemental-metadata.json").write_text(json.dumps(stated))
+    (year / "IMG_2.jpg").write_bytes(scene_bytes(seed=2))
+    trashed = {"title": "IMG_2.jpg", "photoTakenTime": {"timestamp": "1563974400"}, "trashed": True}
+    (year / "IMG_2.jpg.json").write_text(json.dumps(trashed))
+    (summer / "métadonnées.json").write_text(json.dumps({"title": "Été 2019 à la mer", "access": "protected"}))
+
+    totals = run(cast, tmp_path / "Takeout")
+
+    item = MediaItem.objects.get()
+    assert counts(totals) == {Outcome.NEW: 1, Outcome.KNOWN: 1}
+    assert names(totals.left_out) == ["Google Photos/Fotos von 2019/IMG_2.jpg"]
+    assert totals.unsupported == []
+    assert [album.title for album in item.albums.all()] == ["Été 2019 à la mer"]
+    assert item.description == "Ice cream"
+    assert item.taken_at is not None
+    assert item.taken_at.timestamp() == 1563974400

@@ -1,24 +1,34 @@
-"""Copies a folder of photos and videos into the album, as pending items."""
+"""``manage.py import_folder``: a folder of photos and videos into the album."""
 
 from __future__ import annotations
 
+import signal
 from argparse import ArgumentParser
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from album.exceptions import AlbumError
-from album.models import Album
-from album.services.imports import ImportTotals, import_folder, list_files
+from album.inference.hardware import detect_hardware
+from album.inference.profiles import choose_profile
+from album.services.folders import Folder
+from album.services.imports import ImportOptions, ImportTotals, find_album, import_folder
+from album.services.verdicts import Outcome
+from album.services.watching import watch_folder
 
-REASONS_SHOWN = 20
+LINES_SHOWN = 20
 
 
 class Command(BaseCommand):
-    help = "Imports all photos and videos below PATH as pending items. Files that are known already are skipped."
+    help = (
+        "Imports all photos and videos below PATH, with the sidecars beside them, and prepares their previews. "
+        "What is known is skipped: run it again to go on or to import what is new. PATH is only read."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, metavar="PATH", help="folder to read; it is not changed")
@@ -26,38 +36,95 @@ class Command(BaseCommand):
         parser.add_argument(
             "--album", metavar="TITLE", help="album of that owner to put them into; made if missing"
         )
+        parser.add_argument(
+            "--albums-from-folders", action="store_true", help="an album for each folder, named as it is"
+        )
+        ways = parser.add_mutually_exclusive_group()
+        ways.add_argument("--copy", action="store_true", help="copy the files into the storage (the default)")
+        ways.add_argument("--in-place", action="store_true", help="leave them where they are and index them there")
+        ways = parser.add_mutually_exclusive_group()
+        ways.add_argument("--watch", action="store_true", help="go on with what is put there until it is ended")
+        ways.add_argument("--dry-run", action="store_true", help="only say what would become of each file")
+        parser.add_argument("--poll", action="store_true", help="with --watch: look every few seconds")
+        parser.add_argument("--workers", type=int, metavar="N", help="files decoded at once; else by hardware")
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        owner = find_owner(options["owner"])
-        album = None
-        if options["album"]:
-            album = Album.objects.filter(owner=owner, title=options["album"]).first()
-            album = album or Album.objects.create(owner=owner, title=options["album"])
-        folder = options["path"].expanduser()
+        self.limit = None if options["verbosity"] > 1 else LINES_SHOWN
+        self.stop = Event()
+        before = {
+            number: signal.signal(number, lambda *_: self.stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
-            count = sum(1 for _ in list_files(folder))
-            # disable=None: a bar on a terminal only
-            with tqdm(total=count, unit="file", disable=options["no_progress"] or None) as bar:
-
-                def advance(path: Path, totals: ImportTotals) -> None:
-                    bar.update()
-
-                totals = import_folder(owner=owner, folder=folder, album=album, progress=advance)
+            if options["watch"]:
+                self._watch(self._read_options(options), options["poll"] or None)
+            else:
+                self._import(self._read_options(options), show_bar=not options["no_progress"])
         except AlbumError as error:
             raise CommandError(str(error)) from error
-        self._report(totals, None if options["verbosity"] > 1 else REASONS_SHOWN)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def _report(self, totals: ImportTotals, limit: int | None) -> None:
-        reasons = totals.failed + totals.unsupported
-        for reason in reasons[:limit]:
-            self.stderr.write(f"  not imported: {reason}")
-        if limit is not None and len(reasons) > limit:
-            self.stderr.write(f"  … and {len(reasons) - limit} more; -v 2 lists all")
-        self.stdout.write(
-            f"{totals.imported} imported, {totals.known} known already, "
-            f"{len(totals.unsupported)} no photo or video, {len(totals.failed)} failed."
+    def _read_options(self, options: dict[str, Any]) -> ImportOptions:
+        owner = find_owner(options["owner"])
+        is_dry_run = options["dry_run"]
+        return ImportOptions(
+            owner=owner,
+            folder=options["path"].expanduser().absolute(),
+            album=find_album(owner, options["album"]) if options["album"] and not is_dry_run else None,
+            is_in_place=options["in_place"],
+            has_folder_albums=options["albums_from_folders"],
+            is_dry_run=is_dry_run,
+            workers=options["workers"] or choose_profile(detect_hardware(), settings.AI_PROFILE)[0].decode_threads,
+            stop=self.stop,
         )
+
+    def _import(self, options: ImportOptions, *, show_bar: bool) -> None:
+        count = None if options.is_dry_run else sum(1 for _ in Folder(options.folder))
+        # disable=None: a bar on a terminal only
+        with tqdm(total=count, unit="file", disable=None if show_bar and not options.is_dry_run else True) as bar:
+
+            def advance(path: Path, words: str) -> None:
+                bar.update()
+                if options.is_dry_run:
+                    self.stdout.write(
+                        f"{words}: {path.relative_to(options.folder)}".encode(errors="replace").decode()
+                    )
+
+            totals = import_folder(options, advance)
+        self._report(totals)
+        if self.stop.is_set():
+            raise CommandError("Ended before all was done. Run it again to go on.", returncode=130)
+
+    def _watch(self, options: ImportOptions, force_polling: bool | None) -> None:
+        def report(what: ImportTotals | str) -> None:
+            if isinstance(what, str):
+                self.stderr.write(what)
+            else:
+                self._report(what)
+
+        watch_folder(options, report, force_polling=force_polling)
+
+    def _report(self, totals: ImportTotals) -> None:
+        for title, lines in (
+            ("not imported", totals.failed + totals.unsupported),
+            ("left out", totals.left_out),
+            ("no preview", totals.without_preview),
+        ):
+            for line in lines[: self.limit]:
+                self.stderr.write(f"  {title}: {line}")
+            if self.limit is not None and len(lines) > self.limit:
+                self.stderr.write(f"  … and {len(lines) - self.limit} more; -v 2 lists all")
+        counts = totals.counts
+        parts = [f"{counts[Outcome.NEW]} imported", f"{counts[Outcome.KNOWN]} known already"]
+        parts += [
+            f"{counts[one]} {one}" for one in (Outcome.CHANGED, Outcome.MOVED, Outcome.IN_TRASH) if counts[one]
+        ]
+        parts += [f"{len(totals.unsupported)} no photo or video", f"{len(totals.failed)} failed"]
+        self.stdout.write(f"{', '.join(parts)}.")
+        if totals.gone:
+            self.stdout.write(f"{totals.gone} files are gone; nothing was marked.")
 
 
 def find_owner(name: str | None) -> User:

@@ -1,0 +1,53 @@
+"""Copying files into the storage, each content once."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.contrib.auth.models import User
+
+from album.exceptions import MediaError
+from album.models import MediaItem
+from album.services.ingest import CHUNK_BYTES, Spool, ingest_spooled
+from album.services.verdicts import Outcome, Verdict, find_item, hash_file, is_file, sniff_file
+
+
+class Copying:
+    """Takes files as uploads of ``owner``; what is known is read once and not written again."""
+
+    def __init__(self, owner: User, sizes: set[int] | None = None) -> None:
+        """Of files with none of these ``sizes`` it is certain that they are new: they need no first reading."""
+        self.owner, self.sizes = owner, sizes
+
+    def judge(self, path: Path) -> Verdict:
+        """Raises MediaError and OSError: the file cannot be taken."""
+        sniff_file(path)
+        if self.sizes is not None and path.stat().st_size not in self.sizes:
+            return Verdict(Outcome.NEW)
+        item = find_item(self.owner, hash_file(path))
+        if item is None or not is_file(item):
+            return Verdict(Outcome.NEW)
+        return Verdict(Outcome.IN_TRASH if item.trashed_at else Outcome.KNOWN, item)
+
+    def take(self, path: Path, verdict: Verdict) -> MediaItem:
+        """Raises AlbumError and OSError: the file was not taken."""
+        if verdict.item is not None:
+            return verdict.item
+        with path.open("rb") as file, Spool.open(path.name) as spool:
+            while chunk := file.read(CHUNK_BYTES):
+                spool.write(chunk)
+            spooled, stat = spool.finish(), os.fstat(file.fileno())
+            if stat.st_size != spooled.size_bytes:
+                raise MediaError("it is being written. Import again when that is done.")
+            modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
+            item = ingest_spooled(owner=self.owner, spooled=spooled, modified_at=modified_at).item
+        if self.sizes is not None:
+            self.sizes.add(item.size_bytes)
+        return item
+
+
+def known_sizes(owner: User) -> set[int]:
+    """The sizes in bytes of all files that ``owner`` has in the album."""
+    return set(MediaItem.objects.filter(owner=owner).values_list("size_bytes", flat=True))

@@ -1,0 +1,184 @@
+"""Indexing files where they lie. The rows follow the files; no file is ever written, moved or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from album.exceptions import MediaError, StorageError
+from album.models import MediaItem, Preview, Status
+from album.services.folders import Folder
+from album.services.ingest import clean_name
+from album.services.verdicts import Content, Outcome, Verdict, find_item, hash_file, sniff_file
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row says that its file lies, and by what it knows that file again without reading it."""
+
+    pk: int
+    size_bytes: int
+    modified_ns: int | None
+
+    def holds(self, path: Path) -> bool:
+        try:
+            stat = path.stat()
+        except OSError:
+            return False
+        return (stat.st_size, stat.st_mtime_ns) == (self.size_bytes, self.modified_ns)
+
+
+class Indexing:
+    """Takes files as they lie: known by path, size and time without reading them, else by content.
+
+    What is left of ``places`` in the end are files that were not met.
+    """
+
+    def __init__(self, owner: User, places: dict[str, Place]) -> None:
+        self.owner, self.places = owner, places
+
+    def judge(self, path: Path) -> Verdict:
+        """Raises MediaError and OSError: the file cannot be taken."""
+        _refuse_odd_name(path)
+        place = self.places.pop(str(path), None)
+        if place is not None and place.holds(path):
+            item = MediaItem.objects.filter(pk=place.pk, source_path=str(path)).first()
+            if item is not None:
+                return Verdict(Outcome.IN_TRASH if item.trashed_at else Outcome.KNOWN, item)
+        content = _read(path)
+        twin = find_item(self.owner, content.sha256)
+        if twin is not None:
+            return Verdict(self._judge_twin(path, twin), twin, content)
+        item = MediaItem.objects.filter(pk=place.pk, trashed_at=None).first() if place else None
+        return Verdict(Outcome.CHANGED if item else Outcome.NEW, item, content)
+
+    def _judge_twin(self, path: Path, twin: MediaItem) -> Outcome:
+        """Of a row with the same content: is this another copy of its file, or the file itself elsewhere?"""
+        if twin.trashed_at:
+            return Outcome.IN_TRASH
+        if not twin.source_path or twin.source_path == str(path):
+            return Outcome.KNOWN
+        if Place(twin.pk, twin.size_bytes, twin.source_modified_ns).holds(twin.path):
+            return Outcome.KNOWN
+        self.places.pop(twin.source_path, None)
+        return Outcome.MOVED
+
+    def take(self, path: Path, verdict: Verdict) -> MediaItem:
+        """The row after it was written as ``verdict`` says."""
+        item, content = verdict.item, verdict.content
+        if item is None:
+            assert content is not None  # noqa: S101 - for mypy: what is new was read
+            return MediaItem.objects.get_or_create(
+                owner=self.owner, sha256=content.sha256, defaults=_new_values(path, content)
+            )[0]
+        if content is None:
+            return item
+        if verdict.outcome is Outcome.CHANGED:
+            _write(item, _new_values(path, content) | _forgotten(content))
+        elif item.source_path == str(path) or verdict.outcome is Outcome.MOVED:
+            _write(item, {"source_path": str(path), "source_modified_ns": content.modified_ns})
+        return item
+
+    def count_gone(self) -> int:
+        """How many files that the album knows are not there any more. Nothing is marked by it."""
+        return sum(not Path(path).exists() for path in self.places)
+
+
+def places_below(owner: User, root: Path) -> dict[str, Place]:
+    """The files that the album knows below ``root``, by path."""
+    rows = MediaItem.objects.filter(owner=owner, source_path__startswith=f"{root}/")
+    # SQLite compares the beginnings of texts without regard to case.
+    return {path: place for path, place in _places(rows) if path.startswith(f"{root}/")}
+
+
+def places_of(owner: User, paths: Iterable[Path]) -> dict[str, Place]:
+    """The same for some paths."""
+    rows = MediaItem.objects.filter(owner=owner, source_path__in=[str(path) for path in paths])
+    return dict(_places(rows))
+
+
+def _places(rows: QuerySet[MediaItem]) -> Iterator[tuple[str, Place]]:
+    values = rows.values_list("source_path", "pk", "size_bytes", "source_modified_ns")
+    for path, pk, size_bytes, modified_ns in values.iterator():
+        yield path, Place(pk, size_bytes, modified_ns)
+
+
+def refuse_missing_storage(root: Path, places: dict[str, Place]) -> None:
+    """Returns where the folder is there: it holds a known file, be it elsewhere than before, or none is known.
+
+    Raises:
+        StorageError: the disk is not mounted, or another one is in its place. Nothing was changed.
+    """
+    if not places or any(Path(path).exists() for path in places):
+        return
+    known = {(place.size_bytes, place.modified_ns) for place in places.values()}
+    if not any(key in known for key in _sizes_and_times(root)):
+        raise StorageError(
+            f"{root}: storage missing: none of the {len(places)} files that the album knows there is there. "
+            "Nothing was changed. Mount the disk and retry."
+        )
+
+
+def _sizes_and_times(root: Path) -> Iterator[tuple[int, int]]:
+    if not root.is_dir():
+        return
+    for found in Folder(root):
+        stat = found.path.lstat()
+        yield stat.st_size, stat.st_mtime_ns
+
+
+def _refuse_odd_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise MediaError("its path is not valid UTF-8. Rename it, or import without --in-place.") from None
+
+
+def _read(path: Path) -> Content:
+    """The content of a file that did not change while it was read."""
+    media_type, before = sniff_file(path), path.stat()
+    content = Content(hash_file(path), media_type, before.st_size, before.st_mtime_ns)
+    after = path.stat()
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise MediaError("it is being written. Import again when that is done.")
+    return content
+
+
+def _new_values(path: Path, content: Content) -> dict[str, Any]:
+    return {
+        "kind": content.media_type.kind,
+        "mime_type": content.media_type.mime,
+        "size_bytes": content.size_bytes,
+        "original_name": clean_name(path.name),
+        "source_path": str(path),
+        "source_modified_ns": content.modified_ns,
+        "file_modified_at": datetime.fromtimestamp(content.modified_ns / 1e9, UTC),
+    }
+
+
+def _forgotten(content: Content) -> dict[str, Any]:
+    """What a program made of the old content is to be made of the new one. Words of people stay."""
+    return {
+        "sha256": content.sha256,
+        "prepared_at": None,
+        "prepare_attempts": 0,
+        "preview_status": Preview.WAITING,
+        "image_avif": "",
+        "avif_attempts": 0,
+        "video_proxy": "",
+        "proxy_attempts": 0,
+        "proxy_problem": "",
+        "processing_status": Status.PENDING,
+    }
+
+
+def _write(item: MediaItem, values: dict[str, Any]) -> None:
+    MediaItem.objects.filter(pk=item.pk).update(**values)
+    for name, value in values.items():
+        setattr(item, name, value)

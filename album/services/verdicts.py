@@ -1,0 +1,74 @@
+"""What taking a file into the album comes to, said before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import file_digest
+from pathlib import Path
+from stat import S_ISREG
+
+from django.contrib.auth.models import User
+
+from album.exceptions import UnsupportedMedia
+from album.media.sniff import HEAD_BYTES, MediaType, sniff
+from album.models import MediaItem
+
+
+class Outcome(StrEnum):
+    """What became of a file, or would become of it."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CHANGED = "changed"
+    MOVED = "moved"
+    IN_TRASH = "in the trash"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file as it was when it was read."""
+
+    sha256: str
+    media_type: MediaType
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``item`` is the row that the file already has; ``content`` is None where the file need not be read."""
+
+    outcome: Outcome
+    item: MediaItem | None = None
+    content: Content | None = None
+
+
+def sniff_file(path: Path) -> MediaType:
+    """The type of the file at ``path``.
+
+    Raises:
+        UnsupportedMedia: it is no photo or video, or no plain file.
+        OSError: it cannot be read.
+    """
+    if not (path.exists() and S_ISREG(path.stat().st_mode)):  # a pipe would be waited for
+        raise UnsupportedMedia("not a file.")
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return sniff(head, path.name)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of its content."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def find_item(owner: User, sha256: str) -> MediaItem | None:
+    """The item of ``owner`` with this content, if there is one, in the trash or not."""
+    return MediaItem.objects.filter(owner=owner, sha256=sha256).first()
+
+
+def is_file(item: MediaItem) -> bool:
+    """Whether the original is where the row says."""
+    return bool(item.source_path or item.original) and item.path.is_file()
