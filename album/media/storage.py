@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from album.exceptions import StorageError
+
 MARKER = ".photo-album"
 LOCKS = ".locks"
 
@@ -18,6 +20,16 @@ LOCKS = ".locks"
 def is_marked(root: Path) -> bool:
     """True when this folder is the storage and not the place where it should be mounted."""
     return (root / MARKER).is_file()
+
+
+def require_mark(root: Path) -> None:
+    """Returns if this folder is the storage.
+
+    Raises:
+        StorageError: it is not; nothing may be concluded from what is missing in it.
+    """
+    if not is_marked(root):
+        raise StorageError(f"storage missing: {root} is not mounted, nothing was changed. Mount it and retry.")
 
 
 def mark(root: Path) -> None:

@@ -8,15 +8,25 @@ from album.tasks.ai import (
     ring,
     start_missed_nights,
 )
+from album.tasks.housekeeping import (
+    check_library,
+    cleanup_old_incomplete_photos,
+    cleanup_orphaned_photos,
+    purge_trash,
+)
 from album.tasks.jobs import cleanup_old_jobs, process_image_job, ring_job, start_waiting_jobs
 
 __all__ = (
+    "check_library",
+    "cleanup_old_incomplete_photos",
     "cleanup_old_jobs",
+    "cleanup_orphaned_photos",
     "process_image_job",
     "process_pending_photos_batch",
     "process_pending_videos_batch",
     "process_photo_ai",
     "process_video_ai",
+    "purge_trash",
     "ring",
     "ring_job",
     "start_missed_nights",

@@ -16,7 +16,7 @@ from album.batches.nights import open_night, runs_to_take_up
 from album.batches.run_state import State, end_run, reap_dead_runs
 from album.models import AIProcessingSettings, BatchRun, MediaItem, Status
 from album.models.media import Kind
-from album.services.ai_settings import write_beat_schedule
+from album.services.schedule import write_beat_schedule, write_housekeeping
 
 BATCH_SOFT_LIMIT_S = 23 * 3600
 """A night never reaches into the next one; its own budget normally ends it long before."""
@@ -110,6 +110,7 @@ def _totals(run: BatchRun) -> dict[str, Any]:
 def _announce_schedule(**_: object) -> None:
     """Beat never starts without its entries, whatever happened to them."""
     write_beat_schedule(AIProcessingSettings.load())
+    write_housekeeping()
 
 
 @signals.worker_shutting_down.connect

@@ -11,7 +11,8 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from album.models import AIProcessingSettings
 from album.services import ai_settings
-from album.services.ai_settings import save_ai_settings, write_beat_schedule
+from album.services.ai_settings import save_ai_settings
+from album.services.schedule import write_beat_schedule
 
 pytestmark = pytest.mark.django_db
 
