@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from album.models import Album, ItemTag, MediaItem, Status, Tag
@@ -96,7 +96,8 @@ def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
 
 
 def with_details(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-    """``items`` with owner, albums, tags with their sources, and the ledger of stages."""
+    """``items`` with owner, tags with their sources, the ledger of stages, and ``has_clip``: another item moves it."""
+    items = items.annotate(has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))))
     tags = ItemTag.objects.select_related("tag").order_by("source", "-score", "tag__name")
     return items.select_related("owner").prefetch_related(Prefetch("item_tags", queryset=tags), "stage_results")
 

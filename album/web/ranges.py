@@ -11,18 +11,22 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def file_response(path: Path, wanted: str | None) -> HttpResponseBase:
+def file_response(path: Path, wanted: str | None, part: tuple[int, int] | None = None) -> HttpResponseBase:
     """The file, or the one range that the header value ``wanted`` asks for (RFC 9110, section 14).
 
-    What is not one plain range is ignored, as the standard allows; one beyond the end is answered by 416.
+    With ``part``, an offset and a size in bytes, those bytes are all that there is of the file. What is not one
+    plain range is ignored, as the standard allows; one beyond the end is answered by 416.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
-    size = path.stat().st_size
+    file_size = path.stat().st_size
+    offset, size = part or (0, file_size)
+    size = max(0, min(size, file_size - offset))
     match = _ONE_RANGE.fullmatch(wanted or "")
     if match is None or match[1] == match[2] == "":
-        return FileResponse(path.open("rb"), headers={"Accept-Ranges": "bytes"})
+        headers = {"Accept-Ranges": "bytes", "Content-Length": str(size)}
+        return FileResponse(_Part(path.open("rb"), offset, size) if part else path.open("rb"), headers=headers)
     start = int(match[1]) if match[1] else max(0, size - int(match[2]))
     end = min(size - 1, int(match[2])) if match[1] and match[2] else size - 1
     if start > end:
@@ -32,7 +36,7 @@ def file_response(path: Path, wanted: str | None) -> HttpResponseBase:
         "Content-Range": f"bytes {start}-{end}/{size}",
         "Content-Length": str(end - start + 1),
     }
-    return FileResponse(_Part(path.open("rb"), start, end - start + 1), status=206, headers=headers)
+    return FileResponse(_Part(path.open("rb"), offset + start, end - start + 1), status=206, headers=headers)
 
 
 class _Part:

@@ -7,12 +7,17 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from album.models import MediaItem
 from album.web.urls import app_name, urlpatterns
 from tests.cast import Cast, make_photo
+from tests.media.video_files import write_video
 
-OF_ITEM = ("photo_detail", "preview", "original")
-OF_MEMBERS = ("timeline", "upload")
+OF_ITEM = ("photo_detail", "preview", "original", "motion")
+OF_VIDEO = ("playback", "animation")
+OF_OWNER = ("move_to_trash", "restore", "delete")
+OF_MEMBERS = ("timeline", "upload", "trash")
 OF_ALL = ("healthz",)
 
 
@@ -26,19 +31,46 @@ def get(name: str, user=None, *arguments: int) -> int:
 
 
 def test_no_page_is_left_out() -> None:
-    assert {pattern.name for pattern in urlpatterns} == {*OF_ITEM, *OF_MEMBERS, *OF_ALL}
+    assert {pattern.name for pattern in urlpatterns} == {*(*OF_ITEM, *OF_VIDEO, *OF_OWNER, *OF_MEMBERS, *OF_ALL)}
 
 
-@pytest.mark.parametrize("name", OF_ITEM)
-def test_an_item_exists_for_those_it_was_shared_with_only(cast: Cast, name: str) -> None:
-    item = make_photo(cast.alice, album=cast.shared)
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_video(tmp_path_factory.mktemp("video") / "v.mp4", ["red", "blue"]).read_bytes()
+
+
+@pytest.mark.parametrize("name", [*OF_ITEM, *OF_VIDEO])
+def test_an_item_exists_for_those_it_was_shared_with_only(cast: Cast, name: str, moving: bytes) -> None:
+    if name in OF_VIDEO:
+        item = make_photo(cast.alice, album=cast.shared, content=moving)
+    else:
+        item = make_photo(cast.alice, album=cast.shared, motion_offset=0, motion_size_bytes=9)
     everybody = (cast.alice, cast.bob, cast.dora, cast.admin, cast.charlie)
     answers = {user.username: get(name, user, item.pk) for user in everybody}
     assert answers == {"alice": 200, "bob": 200, "dora": 200, "root": 200, "charlie": 404}
     assert get(name, None, item.pk) == 302
 
 
-@pytest.mark.parametrize("name", OF_ITEM)
+@pytest.mark.parametrize("name", OF_OWNER)
+def test_deleting_is_for_the_owner(cast: Cast, name: str) -> None:
+    answers = {}
+    for user in (cast.alice, cast.bob, cast.dora, cast.admin, cast.charlie):
+        item = make_photo(cast.alice, album=cast.shared)
+        before = None if name == "move_to_trash" else timezone.now()
+        MediaItem.objects.filter(pk=item.pk).update(trashed_at=before)
+        client = Client()
+        client.force_login(user)
+        url = reverse(f"album:{name}", args=(item.pk,))
+        assert client.get(url).status_code == 405
+        status = client.post(url).status_code
+        is_unchanged = MediaItem.objects.filter(pk=item.pk, trashed_at=before).exists()
+        answers[user.username] = (status, "kept" if is_unchanged else "done")
+        assert Client().post(url).headers["Location"].startswith("/login/")
+    kept, done = (404, "kept"), (302, "done")
+    assert answers == {"alice": done, "bob": kept, "dora": kept, "root": done, "charlie": kept}
+
+
+@pytest.mark.parametrize("name", [*OF_ITEM, *OF_VIDEO])
 def test_a_stranger_cannot_tell_a_hidden_item_from_none(cast: Cast, name: str) -> None:
     item = make_photo(cast.alice)
     client = Client()

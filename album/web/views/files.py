@@ -1,0 +1,116 @@
+"""The files of an item: previews, the original, what players ask for. One rule for all of them: ``openable_by``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.templatetags.static import static
+from django.utils.cache import patch_vary_headers
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
+
+from album.exceptions import AlbumError
+from album.media.renditions import ANIMATION, GRID, GRID_SIDE_PX, PREVIEW
+from album.models import MediaItem
+from album.models.media import Kind
+from album.preparation.prepare import ensure_rendition
+from album.queries import openable_by
+from album.web.ranges import file_response
+from album.web.requests import MemberRequest
+
+logger = logging.getLogger(__name__)
+MP4, AVIF = "video/mp4", "image/avif"
+
+
+@require_safe
+@login_required
+def preview(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """A small picture without metadata: ``?side=400`` for the grid, else 1600 pixels, as AVIF if that is there."""
+    item = get_object_or_404(openable_by(request.user), pk=pk)
+    is_small = request.GET.get("side") == str(GRID_SIDE_PX)
+    takes_avif = AVIF in request.headers.get("Accept", "")
+    try:
+        if not is_small and takes_avif and item.image_avif and Path(item.image_avif.path).is_file():
+            response = _serve(request, Path(item.image_avif.path), AVIF)
+        elif is_small:
+            response = _serve(request, ensure_rendition(item, GRID), "image/webp")
+        else:
+            response = _serve(request, ensure_rendition(item, PREVIEW), "image/jpeg")
+    except (AlbumError, OSError) as error:
+        logger.warning("No preview of item %s: %s", pk, error)
+        return HttpResponseRedirect(static("album/unreadable.svg"))
+    if not is_small:
+        patch_vary_headers(response, ["Accept"])
+    return response
+
+
+@require_safe
+@login_required
+def original(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """The stored file as it came, under the name it came with; parts of it for a video player that seeks."""
+    item = get_object_or_404(openable_by(request.user), pk=pk)
+    response = _serve(request, item.path, item.mime_type)
+    name = content_disposition_header(as_attachment=True, filename=item.original_name)
+    response.headers["Content-Disposition"] = name or "attachment"
+    response.headers["Cache-Control"] = "private, no-cache"  # a file that was indexed in place may be edited
+    return response
+
+
+@require_safe
+@login_required
+def playback(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """A video as browsers can play it: the copy made for them where there is one, else the original."""
+    item = get_object_or_404(openable_by(request.user), pk=pk, kind=Kind.VIDEO)
+    return _play(request, item)
+
+
+@require_safe
+@login_required
+def motion(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """The clip of a motion photo: a part of its original, or the video that belongs to it."""
+    item = get_object_or_404(openable_by(request.user), pk=pk)
+    if item.motion_offset is not None and item.motion_size_bytes:
+        return _serve(request, item.path, MP4, (item.motion_offset, item.motion_size_bytes))
+    clip = item.clips.order_by("pk").first()
+    if clip is None:
+        raise Http404
+    return _play(request, clip)
+
+
+@require_safe
+@login_required
+def animation(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """A few moving seconds of a video, as a WebP."""
+    item = get_object_or_404(openable_by(request.user), pk=pk, kind=Kind.VIDEO)
+    try:
+        return _serve(request, ensure_rendition(item, ANIMATION), "image/webp")
+    except AlbumError as error:
+        logger.info("No animation of item %s: %s", pk, error)
+        raise Http404 from None
+
+
+def _play(request: MemberRequest, video: MediaItem) -> HttpResponseBase:
+    if video.video_proxy:
+        return _serve(request, Path(video.video_proxy.path), MP4)
+    return _serve(request, video.path, video.mime_type)
+
+
+def _serve(
+    request: MemberRequest, path: Path, mime_type: str, part: tuple[int, int] | None = None
+) -> HttpResponseBase:
+    """The file, or ``part`` of it (offset and size in bytes), or the range of it that a player asks for."""
+    try:
+        response = file_response(path, request.headers.get("Range"), part)
+    except FileNotFoundError:
+        logger.warning("A file is missing: %s", path)
+        raise Http404 from None
+    response.headers["Content-Type"] = mime_type
+    # "private" keeps it out of shared caches.
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    # A polyglot file must not run as a page of this site even if a browser is talked into showing it.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response

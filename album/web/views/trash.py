@@ -1,0 +1,59 @@
+"""The trash: what was deleted, and the way back."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from album import queries
+from album.exceptions import StorageError
+from album.services import trash as service
+from album.web.requests import MemberRequest
+
+PAGE_SIZE = 60
+
+
+@require_safe
+@login_required
+def trash(request: MemberRequest) -> HttpResponse:
+    """What the asking person deleted, the latest first."""
+    items = queries.in_trash(request.user).order_by("-trashed_at", "-pk")
+    page = Paginator(items, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "album/trash.html", {"page": page, "days": settings.TRASH_DAYS})
+
+
+@require_POST
+@login_required
+def move_to_trash(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    item = get_object_or_404(queries.owned_by(request.user), pk=pk)
+    service.move_to_trash(user=request.user, items=[item])
+    messages.success(request, f"{item.original_name} is in the trash now.")
+    return redirect("album:timeline")
+
+
+@require_POST
+@login_required
+def restore(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    item = get_object_or_404(queries.in_trash(request.user), pk=pk)
+    service.restore(user=request.user, items=[item])
+    messages.success(request, f"{item.original_name} is back.")
+    return redirect("album:trash")
+
+
+@require_POST
+@login_required
+def delete(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    """Deletes one item for good."""
+    item = get_object_or_404(queries.in_trash(request.user), pk=pk)
+    try:
+        service.delete_now(user=request.user, items=[item])
+    except StorageError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{item.original_name} is deleted.")
+    return redirect("album:trash")

@@ -1,0 +1,127 @@
+"""The files of an item: previews, originals, and what players ask for."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from album.preparation.avif import make_large_avif
+from django.test import Client
+from PIL import Image
+
+from tests.cast import Cast, make_photo, make_rows, scene_bytes
+from tests.media.video_files import write_video
+
+
+def body(answer) -> bytes:
+    return b"".join(answer)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("?side=400", ("WEBP", (400, 300))), ("", ("JPEG", (1600, 1200))), ("?side=9", ("JPEG", (1600, 1200)))],
+)
+def test_a_preview_is_scaled_and_says_nothing_about_the_camera(
+    cast: Cast, alice_client: Client, query: str, expected: tuple[str, tuple[int, int]]
+) -> None:
+    content = scene_bytes(size_px=(2000, 1500), taken_at_local=datetime(2024, 7, 5))
+    item = make_photo(cast.alice, content=content)
+    answer = alice_client.get(f"/media/{item.pk}/preview/{query}")
+    with Image.open(io.BytesIO(body(answer))) as image:
+        assert ((image.format, image.size), dict(image.getexif())) == (expected, {})
+    assert answer.headers["Cache-Control"].startswith("private")
+
+
+def test_a_preview_is_made_once(cast: Cast, alice_client: Client, settings) -> None:
+    item = make_photo(cast.alice)
+    first = body(alice_client.get(f"/media/{item.pk}/preview/"))
+    item.path.unlink()
+    assert body(alice_client.get(f"/media/{item.pk}/preview/")) == first
+
+
+def test_browsers_that_take_avif_get_it_once_it_is_there(cast: Cast, alice_client: Client) -> None:
+    item = make_photo(cast.alice)
+    takes = {"accept": "image/avif,image/webp,*/*"}
+    assert alice_client.get(f"/media/{item.pk}/preview/", headers=takes).headers["Content-Type"] == "image/jpeg"
+    make_large_avif(item)
+    answers = [alice_client.get(f"/media/{item.pk}/preview/", headers=headers) for headers in (takes, {})]
+    assert [answer.headers["Content-Type"] for answer in answers] == ["image/avif", "image/jpeg"]
+    assert all("Accept" in answer.headers["Vary"] for answer in answers)
+    with Image.open(io.BytesIO(body(answers[0]))) as image:
+        assert image.format == "AVIF"
+
+
+def test_what_cannot_be_decoded_gets_a_sign_in_its_place(cast: Cast, alice_client: Client) -> None:
+    broken, missing = make_photo(cast.alice, content=scene_bytes()[:200]), make_rows(cast.alice, 1)[0]
+    for item in (broken, missing):
+        answer = alice_client.get(f"/media/{item.pk}/preview/")
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/static/album/unreadable.svg")
+
+
+def test_an_original_comes_as_it_was_and_never_as_a_page(cast: Cast, alice_client: Client) -> None:
+    item = make_photo(cast.alice, original_name='Żubr "1".jpg')
+    answer = alice_client.get(f"/media/{item.pk}/original/")
+    assert body(answer) == scene_bytes()
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename*=utf-8''%C5%BBubr")
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"),
+    [("bytes=0-9", slice(0, 10)), ("bytes=100-", slice(100, None)), ("bytes=-5", slice(-5, None)),
+     ("bytes=10-99999999", slice(10, None))],
+)  # fmt: skip
+def test_players_get_the_part_they_ask_for(cast: Cast, alice_client: Client, wanted: str, part: slice) -> None:
+    item, content = make_photo(cast.alice), scene_bytes()
+    answer = alice_client.get(f"/media/{item.pk}/original/", headers={"range": wanted})
+    assert answer.status_code == 206
+    assert body(answer) == content[part]
+    assert int(answer.headers["Content-Length"]) == len(content[part])
+    start = content.index(content[part])
+    assert answer.headers["Content-Range"] == f"bytes {start}-{start + len(content[part]) - 1}/{len(content)}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [("bytes=99999999-", 416), ("bytes=-0", 416), ("bytes=5-2", 416), ("bytes=-", 200), ("lines=1-2", 200)],
+)
+def test_odd_ranges_do_no_harm(cast: Cast, alice_client: Client, wanted: str, status: int) -> None:
+    item = make_photo(cast.alice)
+    answer = alice_client.get(f"/media/{item.pk}/original/", headers={"range": wanted})
+    assert answer.status_code == status
+    assert len(body(answer)) == (item.size_bytes if status == 200 else 0)
+
+
+def test_a_lost_original_is_not_found(cast: Cast, alice_client: Client) -> None:
+    item = make_rows(cast.alice, 1)[0]
+    assert alice_client.get(f"/media/{item.pk}/original/").status_code == 404
+
+
+def test_the_clip_of_a_motion_photo_is_a_part_of_its_file(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.mp4", ["red"]).read_bytes()
+    photo = scene_bytes()
+    item = make_photo(cast.alice, content=photo + clip, motion_offset=len(photo), motion_size_bytes=len(clip))
+    assert body(alice_client.get(f"/media/{item.pk}/motion/")) == clip
+    part = alice_client.get(f"/media/{item.pk}/motion/", headers={"range": "bytes=4-7"})
+    assert (part.status_code, body(part)) == (206, b"ftyp")
+    assert part.headers["Content-Range"] == f"bytes 4-7/{len(clip)}"
+
+
+def test_the_clip_beside_a_photo_is_played_for_it(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
+    photo = make_photo(cast.alice)
+    content = write_video(tmp_path / "clip.mp4", ["red"]).read_bytes()
+    make_photo(cast.alice, content=content, original_name="clip.mp4", clip_of=photo)
+    assert body(alice_client.get(f"/media/{photo.pk}/motion/")) == content
+    assert alice_client.get(f"/media/{make_photo(cast.alice, seed=1).pk}/motion/").status_code == 404
+
+
+def test_a_video_has_a_moving_preview(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
+    content = write_video(tmp_path / "v.mp4", ["red", "blue", "green"]).read_bytes()
+    video = make_photo(cast.alice, content=content, original_name="v.mp4")
+    with Image.open(io.BytesIO(body(alice_client.get(f"/media/{video.pk}/animation/")))) as image:
+        assert image.format == "WEBP" and image.is_animated
+    assert body(alice_client.get(f"/media/{video.pk}/playback/")) == content
