@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 
 from album.media.scenes import Scene, draw_scene, sample_scene
 from album.models import Album, MediaItem
+from album.preparation.prepare import prepare_item
 from album.services.ingest import ingest_upload
 
 TWO_RED_CIRCLES = Scene("many", "blue", (("red", "circle"), ("red", "circle")))
@@ -64,10 +65,11 @@ def scene_bytes(
 def make_photo(
     owner: User, scene: Scene | None = None, *, content: bytes | None = None, seed: int = 0, **values: Any
 ) -> MediaItem:
-    """An ingested photo: ``content`` or the drawn ``scene``; ``values`` are columns, or the ``album`` it is in."""
+    """A prepared photo: ``content`` or the drawn ``scene``; ``values`` are columns, or the ``album`` it is in."""
     content = scene_bytes(scene, seed=seed) if content is None else content
     name, album = values.pop("original_name", "scene.jpg"), values.pop("album", None)
     item = ingest_upload(owner=owner, file=io.BytesIO(content), name=name, album=album).item
+    prepare_item(item)
     if values:
         MediaItem.objects.filter(pk=item.pk).update(**values)
         item.refresh_from_db()

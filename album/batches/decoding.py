@@ -10,38 +10,39 @@ from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from album.exceptions import AlbumError, MediaError
+from album.exceptions import AlbumError
 from album.failpoints import failpoint
 from album.inference.results import Frame, PhotoFacts
 from album.media.decode import decode_photo
 from album.media.frames import sample_frames
-from album.media.storage import is_marked
+from album.media.renditions import PREVIEW
+from album.media.sandbox import Sandbox
 from album.models import MediaItem
 from album.models.media import Kind
+from album.preparation.prepare import ensure_rendition, locate_original
 
 
-class StorageMissing(AlbumError):
-    """The folder of the originals is gone: a matter of the machine, never of the items."""
+def find_source(item: MediaItem, box: Sandbox) -> Path:
+    """The file that its pictures are taken from: a photo's preview, made now if it is missing; a video's original.
+
+    Raises:
+        MediaError: there is none, in words for a person.
+        StorageError: not the file but the whole storage is missing or fails.
+    """
+    return ensure_rendition(item, PREVIEW, box=box) if item.kind == Kind.PHOTO else locate_original(item)
 
 
-def load_frames(item: MediaItem, *, min_side_px: int, video_frames: int) -> list[Frame]:
+def load_frames(item: MediaItem, path: Path, box: Sandbox, *, min_side_px: int, video_frames: int) -> list[Frame]:
     """The pictures of an item: one for a photo, several in order of time for a video.
 
     Raises:
         MediaError: the file cannot be read, in words for a person.
-        StorageMissing: not the file but the whole storage is missing.
     """
-    path = Path(item.original.path)
     facts = photo_facts(item)
-    if not path.exists():
-        root = Path(item.original.storage.path(""))
-        if not is_marked(root):
-            raise StorageMissing(f"storage missing: {root} is not mounted. Mount it, then start the batch again.")
-        raise MediaError(f"the original {item.original.name} is missing from the storage")
     failpoint("decode")
     if item.kind == Kind.PHOTO:
-        return [Frame(decode_photo(path, min_side_px=min_side_px), facts)]
-    frames = sample_frames(path, count=video_frames, min_side_px=min_side_px)
+        return [Frame(decode_photo(path, min_side_px=min_side_px), facts)]  # our own file: safe in this process
+    frames = box.run(sample_frames, path, count=video_frames, min_side_px=min_side_px)
     return [Frame(frame.pixels, facts) for frame in frames]
 
 
@@ -52,11 +53,16 @@ def photo_facts(item: MediaItem) -> PhotoFacts:
 
 
 class DecodeAhead:
-    """Runs ``load`` in daemon threads, so that a hung decoder can be left behind and cannot keep the process."""
+    """Runs ``load`` in daemon threads, so that a hung decoder can be left behind and cannot keep the process.
 
-    def __init__(self, load: Callable[[MediaItem], list[Frame]], threads: int) -> None:
-        self._load = load
-        self._waiting: SimpleQueue[tuple[MediaItem, Future[list[Frame]]] | None] = SimpleQueue()
+    ``find`` runs in the thread that submits: it may have to write rows, and the threads have no database.
+    """
+
+    def __init__(
+        self, find: Callable[[MediaItem], Path], load: Callable[[MediaItem, Path], list[Frame]], threads: int
+    ) -> None:
+        self._find, self._load = find, load
+        self._waiting: SimpleQueue[tuple[MediaItem, Path, Future[list[Frame]]] | None] = SimpleQueue()
         self._thread_count = 0
         for _ in range(threads):
             self._start_thread()
@@ -64,7 +70,10 @@ class DecodeAhead:
     def submit(self, item: MediaItem) -> Future[list[Frame]]:
         """The pictures of the item, once a thread has come to it."""
         future: Future[list[Frame]] = Future()
-        self._waiting.put((item, future))
+        try:
+            self._waiting.put((item, self._find(item), future))
+        except AlbumError as error:
+            future.set_exception(error)
         return future
 
     def replace_lost_thread(self) -> None:
@@ -85,8 +94,8 @@ class DecodeAhead:
 
     def _work(self) -> None:
         while (next_item := self._waiting.get()) is not None:
-            item, future = next_item
+            item, path, future = next_item
             try:
-                future.set_result(self._load(item))
+                future.set_result(self._load(item, path))
             except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
                 future.set_exception(error)

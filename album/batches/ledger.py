@@ -34,8 +34,8 @@ class Claim:
 
 
 def items_in_scope(options: BatchOptions) -> QuerySet[MediaItem]:
-    """All items that the options name, whatever their status."""
-    items = MediaItem.objects.filter(kind=options.kind)
+    """All items that the options name, whatever their status; what lies in the trash or is a photo's clip rests."""
+    items = MediaItem.objects.filter(kind=options.kind, trashed_at=None, clip_of=None)
     if options.album_id is not None:
         items = items.filter(albums=options.album_id)
     if options.item_ids:
@@ -122,7 +122,9 @@ def _retry(run: BatchRun | None) -> Q:
 
 
 def _rows(options: BatchOptions, stages: Iterable[Stage]) -> QuerySet[StageResult]:
-    rows = StageResult.objects.filter(stage__in=stages, item__kind=options.kind)
+    rows = StageResult.objects.filter(
+        stage__in=stages, item__kind=options.kind, item__trashed_at=None, item__clip_of=None
+    )
     if options.album_id is not None:
         rows = rows.filter(item__albums=options.album_id)
     return rows.filter(item__in=options.item_ids) if options.item_ids else rows

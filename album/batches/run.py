@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from album.batches.decoding import DecodeAhead, load_frames
+from album.batches.decoding import DecodeAhead, find_source, load_frames
 from album.batches.ledger import Claimer, abandon, claimable, open_ledger
 from album.batches.options import BatchOptions, Budget, Redo, StopReason
 from album.batches.progress import Listener, Progress
@@ -15,6 +15,7 @@ from album.batches.run_state import BatchTotals, State, begin_run, end_run, reap
 from album.batches.stage_loop import OutOfChoices, StageLoop, StageWork, weights_of
 from album.exceptions import WeightsError
 from album.models import BatchRun, Stage, StageResult
+from album.preparation.boxes import make_box
 
 
 def run_batch(
@@ -78,10 +79,13 @@ def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Pro
             return StopReason.MEMORY
         bounded = total if options.limit is None else min(total, options.limit)
         progress.stage_started(work.stage, bounded, loop.analyzer.weights.id)
-        load = partial(load_frames, min_side_px=work.min_side_px, video_frames=options.video_frames)
         try:
-            with closing(DecodeAhead(load, work.decode_threads)) as decoder:
-                reason = loop.run(decoder, budget=progress.budget)
+            with make_box(work.decode_threads, at_least_s=options.item_timeout_s) as box:
+                load = partial(
+                    load_frames, box=box, min_side_px=work.min_side_px, video_frames=options.video_frames
+                )
+                with closing(DecodeAhead(partial(find_source, box=box), load, work.decode_threads)) as decoder:
+                    reason = loop.run(decoder, budget=progress.budget)
         finally:
             loop.close()
         if reason is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
-from album.batches.decoding import DecodeAhead, StorageMissing
+from album.batches.decoding import DecodeAhead
 from album.batches.ledger import Claim, Claimer, abandon
 from album.batches.options import BatchOptions, Budget, StopReason
 from album.batches.progress import Progress
@@ -26,6 +26,7 @@ from album.exceptions import (
     InferenceOutOfMemory,
     MediaError,
     NotEnoughMemory,
+    StorageError,
     WeightsError,
 )
 from album.failpoints import failpoint
@@ -107,7 +108,7 @@ class StageLoop:
         """Why the run has to end, or None when the stage has nothing left to do."""
         try:
             reason = self._work_through(decoder, budget)
-        except StorageMissing as error:
+        except StorageError as error:
             self.claimer.run.message = str(error)
             reason = StopReason.STORAGE
         except OutOfChoices as error:
@@ -158,7 +159,7 @@ class StageLoop:
                 self._fail(claim, f"reading the file took longer than {self.options.item_timeout_s:g} s")
             except MediaError as error:
                 self._fail(claim, str(error))
-            except StorageMissing:
+            except StorageError:
                 raise
             except Exception as error:
                 logger.exception("item %s cannot be decoded", claim.item.pk)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from album.exceptions import AlbumError, StorageError
+from album.exceptions import AlbumError
 from album.media.facts import FileFacts
+from album.media.sandbox import storage_fault
 from album.media.sniff import MediaType
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from album.media.renditions import Rendered
 
 R = TypeVar("R")
-
-STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE}
-"""What a disk says of itself, not of the file that is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +62,9 @@ def _attempt(work: Callable[[], R]) -> tuple[R | None, str]:
     """What ``work`` returns, or why it failed, in words: neither half of an inspection may cost the other."""
     try:
         return work(), ""
-    except Exception as error:  # noqa: BLE001 - the wall: any file may break any reader
-        _refuse_storage_faults(error)
+    except Exception as error:  # the wall: any file may break any reader
+        if (fault := storage_fault(error)) is not None:
+            raise fault from error
         if isinstance(error, AlbumError):
             return None, str(error)
         return None, f"The file cannot be read: {type(error).__name__}: {error}"[:500]
-
-
-def _refuse_storage_faults(error: BaseException) -> None:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in STORAGE_FAULTS:
-            raise StorageError(
-                f"The storage fails ({cause.strerror}). Check the disk and its free space."
-            ) from error
-        cause = cause.__cause__ or cause.__context__

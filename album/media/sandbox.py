@@ -7,6 +7,7 @@ over a socket, under limits on memory, processor time, file size and open files.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import pickle
 import resource
@@ -24,7 +25,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
-from album.exceptions import AlbumError, MediaError
+from album.exceptions import AlbumError, MediaError, StorageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +37,7 @@ CPU_GRACE_S = 5
 """Processor time beyond the time limit, for a parent that is itself stopped and cannot kill."""
 OOM_SCORE = 800
 """Of 1000, added to the child's own: short of memory, the system ends the decoder and not the album."""
+STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE}
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 """Source: prctl(2)."""
 
@@ -92,6 +94,7 @@ class Sandbox:
 
         Raises:
             MediaError: of the function itself, or DecoderCrashed, DecoderTimedOut, DecoderFailed.
+            StorageError: the child cannot read or write its files.
             SandboxUnavailable: no child can be started.
         """
         return self.submit(function, *args, **kwargs).result()
@@ -266,11 +269,19 @@ def _answer(request: bytes) -> bytes:
     try:
         function, args, kwargs = pickle.loads(request)  # noqa: S301 - from our parent
         answer = True, function(*args, **kwargs)
-    except AlbumError as error:
-        answer = False, error
     except Exception as error:  # noqa: BLE001 - the wall of this room: nothing that a file causes passes it
-        answer = False, _unexpected(error)
+        answer = False, storage_fault(error) or (error if isinstance(error, AlbumError) else _unexpected(error))
     return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+
+
+def storage_fault(error: BaseException) -> StorageError | None:
+    """The error of the disk that lies behind ``error``, if one does: no fault of the file that was decoded."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in STORAGE_FAULTS:
+            return StorageError(f"The storage fails ({cause.strerror}). Check the disk and its free space.")
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _unexpected(error: Exception) -> DecoderFailed:

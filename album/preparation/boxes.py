@@ -11,9 +11,10 @@ from album.media.sandbox import Sandbox
 _shared: dict[int, Sandbox] = {}
 
 
-def make_box(workers: int = 1, *, timeout_s: float | None = None) -> Sandbox:
-    """A sandbox for a piece of work; close it afterwards."""
-    return Sandbox(workers, memory_mb=settings.DECODE_MEMORY_MB, timeout_s=timeout_s or settings.DECODE_TIMEOUT_S)
+def make_box(workers: int = 1, *, at_least_s: float = 0) -> Sandbox:
+    """A sandbox for a piece of work; close it afterwards. No call of ``at_least_s`` seconds is ended."""
+    timeout_s = max(at_least_s, settings.DECODE_TIMEOUT_S)
+    return Sandbox(workers, memory_mb=settings.DECODE_MEMORY_MB, timeout_s=timeout_s)
 
 
 def shared_box() -> Sandbox:

@@ -9,19 +9,19 @@ from typing import IO
 from django.conf import settings
 
 
-def take_lock(sha256: str) -> IO[bytes]:
-    """The lock of this content: held until it is closed or the process ends.
+def take_lock(name: str) -> IO[bytes]:
+    """The lock of this name: held until it is closed or the process ends.
 
-    There are 256 of them, by the first two digits. Wait for one only while holding no other.
+    One is named after the first two digits of the content, so there are 256. Wait only while holding no other.
     """
-    file = _open(sha256)
+    file = _open(name)
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
 
 
-def try_lock(sha256: str) -> IO[bytes] | None:
+def try_lock(name: str) -> IO[bytes] | None:
     """The same, or None where it is held."""
-    file = _open(sha256)
+    file = _open(name)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -30,7 +30,7 @@ def try_lock(sha256: str) -> IO[bytes] | None:
     return file
 
 
-def _open(sha256: str) -> IO[bytes]:
+def _open(name: str) -> IO[bytes]:
     folder = Path(settings.VAR_DIR) / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    return (folder / sha256[:2]).open("ab")
+    return (folder / name).open("ab")

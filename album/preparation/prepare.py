@@ -69,7 +69,7 @@ def prepare_item(
         StorageError: the storage is missing, full or broken. Nothing is written about the item.
         MediaError: the original or the row is not there any more. Nothing is written either.
     """
-    begun = _begin(item, take_lock(item.sha256), box or shared_box(), sidecars, force)
+    begun = _begin(item, take_lock(item.sha256[:2]), box or shared_box(), sidecars, force)
     return item if begun is None else _finish(begun)
 
 
@@ -89,7 +89,9 @@ def prepare_many(
     under_way: deque[_Begun] = deque()
     try:
         for item in items:
-            if (lock := try_lock(item.sha256)) is None:  # no waiting while locks are held: others may do the same
+            if (
+                lock := try_lock(item.sha256[:2])
+            ) is None:  # no waiting while locks are held: others may do the same
                 locked_elsewhere.append(item)
                 continue
             with _logged(item):
@@ -160,7 +162,7 @@ def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars, f
     """The item under way; None, and the lock given back, where nothing is to be done."""
     with ExitStack() as on_way_out:
         on_way_out.enter_context(lock)
-        _refresh(item)
+        refresh(item)
         if is_prepared(item) and not force:
             return None
         path = locate_original(item)
@@ -178,7 +180,7 @@ def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars, f
     return _Begun(item, lock, box, file, inspection, force or item.prepared_at is None)
 
 
-def _refresh(item: MediaItem) -> None:
+def refresh(item: MediaItem) -> None:
     try:
         item.refresh_from_db()
     except MediaItem.DoesNotExist as error:

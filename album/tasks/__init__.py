@@ -15,16 +15,28 @@ from album.tasks.housekeeping import (
     purge_trash,
 )
 from album.tasks.jobs import cleanup_old_jobs, process_image_job, ring_job, start_waiting_jobs
+from album.tasks.media import (
+    check_item_photo_processing,
+    make_video_proxy,
+    prepare_media,
+    prepare_waiting_media,
+    process_photo_to_avif,
+)
 
 __all__ = (
+    "check_item_photo_processing",
     "check_library",
     "cleanup_old_incomplete_photos",
     "cleanup_old_jobs",
     "cleanup_orphaned_photos",
+    "make_video_proxy",
+    "prepare_media",
+    "prepare_waiting_media",
     "process_image_job",
     "process_pending_photos_batch",
     "process_pending_videos_batch",
     "process_photo_ai",
+    "process_photo_to_avif",
     "process_video_ai",
     "purge_trash",
     "ring",
