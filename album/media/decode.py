@@ -15,7 +15,15 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from album.exceptions import MediaError
 from album.media.colors import to_srgb
-from album.media.openers import FORMATS, MAX_HELD_PIXELS, MAX_PIXELS, check_held, open_image, too_many_pixels
+from album.media.openers import (
+    FORMATS,
+    MAX_HELD_PIXELS,
+    MAX_PIXELS,
+    check_held,
+    has_many_scans,
+    open_image,
+    too_many_pixels,
+)
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 
 __all__ = ["FORMATS", "MAX_HELD_PIXELS", "Pixels", "decode_photo", "open_photo", "read_orientation", "shrink"]
@@ -48,7 +56,14 @@ Measured: 2000 to 1600 pixels, 17 ms instead of LANCZOS's 36, 46 dB from it, 202
 _PROGRESSIVE_SHARE = 1.5
 """A progressive JPEG's coefficients of the full size (4:4:4), in Pillow's four bytes per pixel."""
 
-_TRUNCATION_WORDS = ("truncated", "unrecognized data stream", "broken data stream", "incomplete", "buffer")
+_TRUNCATION_WORDS = (
+    "truncated",
+    "unrecognized data stream",
+    "broken data stream",
+    "incomplete",
+    "buffer",
+    "end of file",
+)
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -99,7 +114,7 @@ def shrink(image: Image.Image, scale: float) -> Image.Image:
     Color and orientation are changed last, where the picture is small.
     """
     wanted = _scaled(image.size, scale)
-    check_draft(image, wanted)
+    _draft(image, wanted)
     image.load()
     orientation = read_orientation(image)  # after load: a TIFF is turned by loading, then states nothing
     if image.mode in {"1", "P", "PA"}:  # nothing between two of their values
@@ -110,12 +125,12 @@ def shrink(image: Image.Image, scale: float) -> Image.Image:
     return small if turn is None else small.transpose(turn)
 
 
-def check_draft(image: Image.Image, wanted: tuple[int, int]) -> None:
-    """Lets a JPEG be decoded just above the wanted size; raises MediaError if the rest is too much to hold."""
+def _draft(image: Image.Image, wanted: tuple[int, int]) -> None:
+    """Lets a JPEG be decoded just above the wanted size; raises MediaError if what remains is too much to hold."""
     full = math.prod(image.size)
     image.draft("RGB", wanted)
-    progressive = full * _PROGRESSIVE_SHARE if image.info.get("progressive") else 0.0
-    check_held(math.prod(image.size) + progressive)
+    coefficients = full * _PROGRESSIVE_SHARE if has_many_scans(image) else 0.0
+    check_held(math.prod(image.size) + coefficients, image.format)
 
 
 def read_orientation(image: Image.Image) -> int:

@@ -12,9 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import AvifImagePlugin, ExifTags, Image, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    ExifTags,
+    Image,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from album.exceptions import MediaError
+from album.media.colors import MAX_PROFILE_BYTES
 from album.media.jxl import read_jxl_size
 from album.media.sniff import Decoder
 
@@ -28,21 +38,28 @@ MAX_PIXELS = 210_000_000
 MAX_HELD_PIXELS = 110_000_000
 """What may stand in memory at once, 440 MB as Pillow keeps RGB: 108-megapixel photos, larger ones as JPEG."""
 
-_HEIF_SHARE, _JXL_SHARE = 2, 3
-"""How often a decoder keeps each pixel beside Pillow's copy, so much smaller is the largest photo.
+_SHARES = {"AVIF": 2, "HEIF": 2, "JXL": 2, "WEBP": 4}
+"""How often that format's decoder keeps each pixel, with Pillow's copy: so much smaller is the largest photo.
 
-Measured: peak memory of one 24-megapixel decode, 2026-11.
+Measured: peak memory of one photo of 24 megapixels, divided by Pillow's 96 MB, 2026-11.
 """
 
 RAW_PREVIEW_SIDE_PX = 1600
 """The picture that a camera put into its raw file is used from this longer side on; else the file is developed."""
 
+MAX_SCANS = 100
+"""Progressive JPEGs have ten, those of their thumbnails and gain maps not counted."""
+
+_START_OF_SCAN = b"\xff\xda"
+_MP_ENTRIES = 0xB002
+_SHAPE_TOLERANCE = 0.01
 _FLIP_ORIENTATIONS = {3: 3, 5: 8, 6: 6}
 """LibRaw's turn of a raw file as the Exif orientation that says the same. Source: LibRaw, sizes.flip."""
 
 # Set once for the process, as decoding runs in threads: Pillow then refuses a bomb before it reads any pixel.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # several photos are decoded at once
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 # Oddities in the metadata of a file that decodes anyway: nobody can act on them.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -56,16 +73,20 @@ def open_image(file: BinaryIO, path: Path, decoder: Decoder) -> Image.Image:
     """
     if decoder not in _OPENERS:
         raise MediaError(
-            "The photo cannot be decoded: its format is damaged or unknown here. Download the original to see it, or "
-            "upload a JPEG copy."
+            "The photo cannot be decoded: its format is damaged or unknown here. Download the original to see it, "
+            "or upload a JPEG copy."
         )
-    return _OPENERS[decoder](file, path)
+    image = _OPENERS[decoder](file, path)
+    if math.prod(image.size) > MAX_PIXELS:
+        raise too_many_pixels(MAX_PIXELS)
+    return image
 
 
-def check_held(pixels: float) -> None:
-    """Raises MediaError if that many pixels must not stand in memory."""
-    if pixels > MAX_HELD_PIXELS:
-        raise too_many_pixels(MAX_HELD_PIXELS)
+def check_held(pixels: float, image_format: str | None) -> None:
+    """Raises MediaError if that many pixels of a format must not stand in memory."""
+    limit = MAX_HELD_PIXELS // _SHARES.get(image_format or "", 1)
+    if pixels > limit:
+        raise too_many_pixels(limit)
 
 
 def too_many_pixels(limit: int) -> MediaError:
@@ -83,17 +104,18 @@ def _open_heif(file: BinaryIO, path: Path) -> Image.Image:
         import pillow_heif
 
         pillow_heif.register_heif_opener(decode_threads=1, depth_images=False, aux_images=False)
-    image = Image.open(file, formats=("HEIF",))
-    check_held(math.prod(image.size) * _HEIF_SHARE)
-    return image
+    return Image.open(file, formats=("HEIF",))
 
 
 def _open_jxl(file: BinaryIO, path: Path) -> Image.Image:
     content = file.read()
-    check_held(math.prod(read_jxl_size(content)) * _JXL_SHARE)
+    check_held(math.prod(read_jxl_size(content)), "JXL")
     from pillow_jxl import Decoder as JxlDecoder
 
-    is_jpeg, stated, pixels, profile, _ = JxlDecoder(num_threads=1)(content)
+    try:
+        is_jpeg, stated, pixels, profile, _ = JxlDecoder(num_threads=1)(content)
+    except RuntimeError as error:  # its words are for programmers
+        raise MediaError("The photo cannot be decoded: damaged or truncated. Upload it again.") from error
     if is_jpeg:  # a JPEG in less space, given back as it was
         return Image.open(io.BytesIO(pixels), formats=("JPEG",))
     mode = "F" if stated.mode == "F;16" else stated.mode
@@ -147,8 +169,55 @@ def _read_raw_preview(raw: Any) -> Image.Image | None:
 
 def _develop(raw: Any) -> Image.Image:
     """The sensor's values as a picture of half the width, upright, in the colors the camera meant."""
-    check_held(raw.sizes.raw_width * raw.sizes.raw_height)
+    check_held(raw.sizes.raw_width * raw.sizes.raw_height, "RAW")
     return Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8))
+
+
+def has_many_scans(image: Image.Image) -> bool:
+    """True of a JPEG whose coefficients are all kept until its last scan: a progressive one, and some others.
+
+    Raises:
+        MediaError: it has so many scans that someone must have made it to waste our time.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.fp is None:
+        return False
+    position = image.fp.tell()  # behind the header of the first scan
+    image.fp.seek(max(0, position - 16))
+    _, _, header = image.fp.read(16).rpartition(_START_OF_SCAN)
+    if not image.info.get("progressive") and header[2:3] == bytes([image.layers]):
+        return False
+    image.fp.seek(0)
+    scans = image.fp.read().count(_START_OF_SCAN)
+    image.fp.seek(position)
+    if scans > MAX_SCANS:
+        raise MediaError(f"The photo cannot be decoded: damaged ({scans:,} scans). Upload another copy.")
+    return True
+
+
+def seek_large_preview(image: Image.Image, side_px: int) -> bool:
+    """True if an opened JPEG now shows the smaller copy of itself that some cameras put behind it, large enough.
+
+    Source: CIPA DC-007, Multi-Picture Format: large thumbnails, of the size of a screen.
+    """
+    if not isinstance(image, MpoImagePlugin.MpoImageFile):
+        return False
+    size, pictures = image.size, (image.mpinfo or {}).get(_MP_ENTRIES, [])
+    for index, picture in enumerate(pictures):
+        if not picture["Attribute"]["MPType"].startswith("Large Thumbnail"):
+            continue
+        try:
+            image.seek(index)
+        except (EOFError, OSError, SyntaxError, ValueError):  # cut off by some editor
+            image.seek(0)
+            continue
+        if max(image.size) >= side_px and _is_same_shape(image.size, size):
+            return True
+    image.seek(0)
+    return False
+
+
+def _is_same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return abs(one[0] * other[1] - one[1] * other[0]) <= _SHAPE_TOLERANCE * one[0] * other[1]
 
 
 _OPENERS: dict[Decoder, Callable[[BinaryIO, Path], Image.Image]] = {

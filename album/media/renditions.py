@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from album.exceptions import MediaError
 from album.media.decode import is_truncation, open_photo, read_orientation, shrink
+from album.media.openers import seek_large_preview
 from album.media.sniff import MediaType
 
 GRID = "grid.webp"
@@ -61,15 +62,20 @@ def render_photo(path: Path, media_type: MediaType, folder: Path) -> Rendered:
         MediaError: nothing of it can be decoded.
     """
     try:
-        return _render(path, media_type, folder)
+        preview, size_px = _decode(path, media_type)
     except MediaError as error:
         if not is_truncation(error.__cause__) or media_type.mime not in _TRUNCATABLE:
             raise
         with _partial_pictures():
-            rendered = _render(path, media_type, folder)
+            preview, size_px = _decode(path, media_type)
+        if _is_blank(preview):
+            raise
         size_bytes = path.stat().st_size
         warning = f"The file is truncated after {size_bytes:,} bytes: only a part is shown. Upload a complete copy."
-        return replace(rendered, warning=warning)
+    else:
+        warning = ""
+    rendered = write_renditions(preview, folder)
+    return replace(rendered, width_px=size_px[0], height_px=size_px[1], warning=warning)
 
 
 def write_renditions(image: Image.Image, folder: Path) -> Rendered:
@@ -90,19 +96,24 @@ def render_avif(source: Path, target: Path, media_type: MediaType | None = None)
     _write(_decode(source, media_type)[0], target, _AVIF)
 
 
-def _render(path: Path, media_type: MediaType, folder: Path) -> Rendered:
-    preview, (width_px, height_px) = _decode(path, media_type)
-    return replace(write_renditions(preview, folder), width_px=width_px, height_px=height_px)
-
-
 def _decode(path: Path, media_type: MediaType | None) -> tuple[Image.Image, tuple[int, int]]:
     """The photo at the size of its preview, and the size of the upright original."""
     with open_photo(path, media_type) as image:
         width_px, height_px = image.size
+        orientation = read_orientation(image)
+        if seek_large_preview(image, PREVIEW_SIDE_PX):
+            image.getexif()[ExifTags.Base.Orientation] = orientation  # which the copy does not state
         preview = shrink(image, PREVIEW_SIDE_PX / max(image.size))
         if read_orientation(image) in _SIDEWAYS:
             width_px, height_px = height_px, width_px
         return preview, (width_px, height_px)
+
+
+def _is_blank(image: Image.Image) -> bool:
+    """True if all but a hundredth is of one color: what stands for missing parts, with nothing beside it."""
+    tiny = image.resize((64, 64), Image.Resampling.BOX)
+    counts = [count for count, _ in tiny.getcolors(64 * 64) or []]
+    return max(counts) > 0.99 * sum(counts)
 
 
 def _fit(image: Image.Image, side_px: int) -> Image.Image:

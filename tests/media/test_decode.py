@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from album.exceptions import MediaError, UnsupportedMedia
-from album.media import decode
+from album.media import decode, openers
 from album.media.decode import decode_photo
+from album.media.jxl import read_jxl_size
 
 CORNERS = {(0, 0): "red", (0, -1): "lime", (-1, 0): "blue", (-1, -1): "white"}
 TO_STORED = {
@@ -71,7 +73,7 @@ def test_a_large_jpeg_is_never_decoded_at_full_size(tmp_path: Path, monkeypatch:
     path = tmp_path / "large.jpg"
     draw_corners(4000, 3000).save(path)
     # 12 megapixels do not fit below this limit, the scaled picture of 1000 x 750 does.
-    monkeypatch.setattr(decode, "MAX_HELD_PIXELS", 1_000_000)
+    monkeypatch.setattr(openers, "MAX_HELD_PIXELS", 1_000_000)
     assert decode_photo(path, min_side_px=384).shape == (384, 512, 3)
 
 
@@ -79,10 +81,10 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw_corners(200, 200).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(decode, "MAX_HELD_PIXELS", 10_000)
+    monkeypatch.setattr(openers, "MAX_HELD_PIXELS", 10_000)
     with pytest.raises(MediaError, match=r"^The photo .*too many pixels: the limit is 10,000"):
         decode_photo(tmp_path / "bomb.png", min_side_px=64)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
+    monkeypatch.setattr(openers, "MAX_PIXELS", 30_000)
     with pytest.raises(MediaError, match="too many pixels"):
         decode_photo(tmp_path / "bomb.png", min_side_px=64)
 
@@ -110,8 +112,8 @@ def test_a_truncated_jpeg_says_so_with_its_size(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"just words in a file", "not an image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "not an image"),
+        (b"just words in a file", "its format is damaged or unknown"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "PostScript"),
         (b"\xff\xd8\xff\xe0 no JPEG at all", "not an image|truncated"),
     ],
 )
@@ -133,10 +135,99 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
         decode_photo(tmp_path / "gone.jpg", min_side_px=100)
 
 
-def test_heic_without_a_decoder_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "a.heic").write_bytes(b"\x00\x00\x00\x14ftypheic\x00\x00\x00\x00mif1")
-    with pytest.raises(MediaError, match="Convert it to JPEG"):
-        decode_photo(tmp_path / "a.heic", min_side_px=100)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.heic", b"\x00\x00\x00\x14ftypheic\x00\x00\x00\x00mif1"),
+        ("a.jxl", b"\xff\x0a\xfa\x7f"),
+        ("a.jxl", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),
+        ("a.cr2", b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(64)),
+        ("a.psd", b"8BPS\x00\x01" + bytes(64)),
+    ],
+)
+def test_the_head_of_any_format_alone_is_an_error_in_words(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MediaError, match=r"^The photo cannot be decoded: "):
+        decode_photo(tmp_path / name, min_side_px=100)
+
+
+def save_heic(picture: Image.Image, path: Path, **options: Any) -> None:
+    import pillow_heif
+
+    pillow_heif.from_pillow(picture).save(path, **options)
+
+
+def save_jxl(picture: Image.Image, path: Path) -> None:
+    from pillow_jxl import Encoder
+
+    encoder = Encoder(mode=picture.mode, lossless=False, quality=95, num_threads=1)  # type: ignore[call-arg]
+    path.write_bytes(encoder(picture.tobytes(), *picture.size, jpeg_encode=False))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_turned_heic_is_turned_once(tmp_path: Path, orientation: int) -> None:
+    turn, picture, exif = TO_STORED[orientation], draw_corners(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored = picture if turn is None else picture.transpose(turn)
+    save_heic(stored, tmp_path / "a.heic", quality=95, exif=exif.tobytes())
+    pixels = decode_photo(tmp_path / "a.heic", min_side_px=32)
+    assert pixels.shape == (32, 48, 3)
+    assert_upright(pixels)
+
+
+def test_jpeg_xl_is_decoded_and_its_size_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_jxl(draw_corners(300, 200), tmp_path / "a.jxl")
+    assert_upright(decode_photo(tmp_path / "a.jxl", min_side_px=64))
+    monkeypatch.setattr(openers, "MAX_HELD_PIXELS", 100_000)
+    with pytest.raises(MediaError, match="too many pixels: the limit is 50,000"):
+        decode_photo(tmp_path / "a.jxl", min_side_px=64)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (64, 64), (300, 200), (1920, 1080), (777, 12), (5000, 3)])
+def test_the_stated_size_of_jpeg_xl_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
+    save_jxl(Image.new("RGB", size), tmp_path / "a.jxl")
+    assert read_jxl_size((tmp_path / "a.jxl").read_bytes()) == size
+
+
+def test_a_jpeg_inside_jpeg_xl_is_given_back_and_turned(tmp_path: Path) -> None:
+    from pillow_jxl import Encoder
+
+    exif, turn = Image.Exif(), TO_STORED[6]
+    assert turn is not None
+    exif[ExifTags.Base.Orientation] = 6
+    draw_corners().transpose(turn).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    encoder = Encoder(mode="RGB", lossless=True, quality=100, num_threads=1)  # type: ignore[call-arg]
+    (tmp_path / "a.jxl").write_bytes(encoder((tmp_path / "a.jpg").read_bytes(), 64, 96, jpeg_encode=True))
+    pixels = decode_photo(tmp_path / "a.jxl", min_side_px=32)
+    assert pixels.shape == (32, 48, 3)
+    assert_upright(pixels)
+
+
+def swapped_profile() -> bytes:
+    """A profile under which red and blue are exchanged: ``rXYZ`` and ``bXYZ`` of sRGB, the other way around."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"tmp1").replace(b"bXYZ", b"rXYZ").replace(b"tmp1", b"bXYZ")
+    return swapped.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_a_color_profile_is_followed(tmp_path: Path, image_format: str) -> None:
+    path = tmp_path / "a"
+    Image.new("RGB", (64, 64), (250, 5, 5)).save(path, image_format, icc_profile=swapped_profile())
+    red, green, blue = decode_photo(path, min_side_px=64)[32, 32].tolist()
+    assert red < 40 and green < 40 and blue > 210
+
+
+@pytest.mark.parametrize("profile", [b"no profile at all", swapped_profile()[:200], bytes(5_000_000)])
+def test_a_broken_color_profile_counts_as_none(tmp_path: Path, profile: bytes) -> None:
+    Image.new("RGB", (16, 16), (250, 5, 5)).save(tmp_path / "a.tif", icc_profile=profile)
+    assert decode_photo(tmp_path / "a.tif", min_side_px=16)[8, 8].tolist() == [250, 5, 5]
+
+
+def test_the_profile_of_a_printing_press_is_no_reason_to_fail_on_rgb(tmp_path: Path) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    Image.new("RGB", (16, 16), (250, 5, 5)).save(tmp_path / "a.png", icc_profile=lab)
+    assert decode_photo(tmp_path / "a.png", min_side_px=16)[8, 8].tolist() == [250, 5, 5]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
