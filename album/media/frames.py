@@ -122,7 +122,7 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
     except FileNotFoundError as error:
         raise MediaError("The video cannot be read: the file is not there. Restore it from a backup.") from error
     except (OSError, EOFError, ValueError, ArithmeticError, RuntimeError, LookupError, MemoryError) as error:
-        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise OSError(error.errno, error.strerror) from error  # type: ignore[union-attr] # what is written inside
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise MediaError(f"The video cannot be decoded: {reason}. Upload a complete copy.") from error

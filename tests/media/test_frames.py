@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from album.exceptions import MediaError
 from album.media.frames import VideoFrame, sample_frames
 from album.media.scenes import Scene, draw_scene
-from tests.media.video_files import write_video
+from tests.media.video_files import refer_elsewhere, write_video
 
 RGB = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0), "white": (255,) * 3}
 
@@ -104,17 +107,90 @@ def test_a_video_cut_in_half_gives_its_readable_part_or_an_error(tmp_path: Path)
         sample_frames(headless, count=4, min_side_px=48)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret.ts\n",
-        b"ffconcat version 1.0\nfile /etc/hostname\n",
-        b"<?xml version='1.0'?><MPD></MPD>",
-        b"",
-    ],
-    ids=["HLS", "concat", "DASH", "empty"],
-)
-def test_playlists_are_never_followed(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "list.mp4").write_bytes(content)
+def test_frames_travel_between_processes(tmp_path: Path) -> None:
+    frames = sample_frames(write_video(tmp_path / "a.mp4", ["red", "lime"]), count=4, min_side_px=48)
+    content = pickle.dumps(frames, protocol=pickle.HIGHEST_PROTOCOL)
+    assert len(content) < sum(frame.pixels.nbytes for frame in frames) + 1000
+    for sent, came in zip(frames, pickle.loads(content), strict=True):
+        assert came.at_s == sent.at_s
+        assert np.array_equal(came.pixels, sent.pixels)
+
+
+@pytest.fixture
+def canary() -> Iterator[tuple[str, Callable[[], bool]]]:
+    """An address on this machine that nothing may call, and whether something did."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+
+        def was_called() -> bool:
+            try:
+                server.accept()[0].close()
+            except BlockingIOError:
+                return False
+            return True
+
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/secret.ts", was_called
+
+
+PLAYLISTS = {
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}\n#EXT-X-ENDLIST\n",
+    "HLS of files": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{file}\n#EXT-X-ENDLIST\n",
+    "concat": "ffconcat version 1.0\nfile {url}\n",
+    "concat of files": "ffconcat version 1.0\nfile {file}\n",
+    "DASH": '<?xml version="1.0"?><MPD><BaseURL>{url}</BaseURL></MPD>',
+    "SDP": "v=0\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("is_sniffed", [True, False], ids=["sniffed", "by FFmpeg alone"])
+@pytest.mark.parametrize("name", PLAYLISTS)
+def test_playlists_are_never_followed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    canary: tuple[str, Callable[[], bool]],
+    name: str,
+    is_sniffed: bool,
+) -> None:
+    url, was_called = canary
+    named = write_video(tmp_path / "named.ts", ["red"], codec="mpeg2video")
+    (tmp_path / "list.mp4").write_text(PLAYLISTS[name].format(url=url, file=named))
+    if not is_sniffed:
+        monkeypatch.setattr("album.media.frames.sniff", lambda head: None)
     with pytest.raises(MediaError, match=r"^The (file|video)"):
         sample_frames(tmp_path / "list.mp4", count=4, min_side_px=48)
+    assert not was_called()
+
+
+def alias_to(place: str) -> bytes:
+    """A data reference of a Macintosh alias record. Source: Inside Macintosh, Files, and FFmpeg's reading of it."""
+    path = place.encode() + b"\x00" * (len(place) % 2)
+    record = bytes(142) + (2).to_bytes(2, "big") + len(path).to_bytes(2, "big") + path + b"\xff\xff\x00\x00"
+    return (len(record) + 20).to_bytes(4, "big") + b"alis" + bytes(12) + record
+
+
+@pytest.mark.parametrize("kind", ["url", "alias"])
+def test_pictures_in_another_place_are_not_fetched(
+    tmp_path: Path, canary: tuple[str, Callable[[], bool]], kind: str
+) -> None:
+    url, was_called = canary
+    place = url.encode() + b"\x00"
+    entry = alias_to(url) if kind == "alias" else (len(place) + 12).to_bytes(4, "big") + b"url " + bytes(4) + place
+    path = refer_elsewhere(write_video(tmp_path / "a.mov", ["red"]), entry)
+    try:
+        sample_frames(path, count=4, min_side_px=48)
+    except MediaError as error:
+        assert str(error).startswith("The video")
+    assert not was_called()
+
+
+def test_a_neighboring_file_is_not_read(tmp_path: Path) -> None:
+    secret = write_video(tmp_path / "secret.mov", ["lime"])
+    entry = alias_to(str(secret))
+    path = refer_elsewhere(write_video(tmp_path / "a.mov", ["red"]), entry)
+    try:
+        frames = sample_frames(path, count=4, min_side_px=48)
+    except MediaError as error:
+        assert str(error).startswith("The video")
+    else:
+        assert "lime" not in colors_of(frames)
