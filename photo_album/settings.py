@@ -151,7 +151,13 @@ LOCAL_REDIS, FILE_QUEUE = "redis://localhost:6379/0", "filesystem://localhost"
 FILE_QUEUE_MARK = VAR_DIR / "filesystem-broker"  # there while choose_broker finds no Redis
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", FILE_QUEUE if FILE_QUEUE_MARK.exists() else LOCAL_REDIS)
 CELERY_RESULT_BACKEND = LOCAL_REDIS
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"socket_timeout": 10, "socket_connect_timeout": 5}
+# One retry at once: by default a message is tried for 6 s while Redis is down, and with it the request of an upload.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "max_retries": 1,
+    "interval_start": 0.1,
+}
 if CELERY_BROKER_URL.startswith("filesystem:"):
     # One folder for both directions, as kombu asks of processes on one machine.
     _queue_dir, _results_dir = VAR_DIR / "queue", VAR_DIR / "results"
@@ -177,6 +183,9 @@ CELERY_TASK_ROUTES = {  # everything else goes to "media"
     "album.tasks.process_pending_*": {"queue": "ai"},
     "album.tasks.process_photo_ai": {"queue": "ai"},
     "album.tasks.process_video_ai": {"queue": "ai"},
+    # Slow as well: nobody's preview waits behind them.
+    "album.tasks.check_library": {"queue": "ai"},
+    "album.tasks.make_video_proxy": {"queue": "ai"},
 }
 CELERY_WORKER_CONCURRENCY = env.optional_integer("CELERY_WORKER_CONCURRENCY", 1, 64) or 1
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -36,8 +36,7 @@ def purge_trash() -> dict[str, int]:
     return {"items": totals.items, "files": totals.files, "size_bytes": totals.size_bytes}
 
 
-# In the queue of the slow: nobody's preview waits behind it.
-@shared_task(name="album.tasks.check_library", queue="ai", soft_time_limit=2400, time_limit=2460)
+@shared_task(name="album.tasks.check_library", soft_time_limit=2400, time_limit=2460)
 def check_library() -> dict[str, int | bool]:
     """Reads originals again for twenty minutes, those first whose last check is longest ago."""
     with polite():

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from album.exceptions import AlbumError
 from album.models import Album, MediaItem, Preview
 from album.models.media import Kind
+from album.tasks.bell import ring_bell
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +40,11 @@ def prepare_media(item_id: int) -> dict[str, Any]:
     except AlbumError as error:
         return _waits(item, error)
     if item.kind == Kind.PHOTO and item.preview_status == Preview.READY and not item.image_avif:
-        _ring(process_photo_to_avif, item.pk)
+        ring_bell(process_photo_to_avif, item.pk)
     elif item.kind == Kind.PHOTO:
         _clear_albums(Album.objects.filter(items=item))
     elif item.needs_proxy and not item.video_proxy:
-        _ring(make_video_proxy, item.pk)
+        ring_bell(make_video_proxy, item.pk)
     return {"preview": item.preview_status, "problem": item.preview_problem}
 
 
@@ -68,7 +68,7 @@ def prepare_waiting_media() -> dict[str, Any]:
     avifs = sum(_make_avif(photo) for photo in _until(time.monotonic() + AVIF_FOR_S, without_avif))
     _clear_albums(Album.objects.all())
     for video_id in MediaItem.objects.filter(WITHOUT_PROXY).values_list("pk", flat=True)[:1]:
-        _ring(make_video_proxy, video_id)
+        ring_bell(make_video_proxy, video_id)
     return {"prepared": prepared, "avifs": avifs}
 
 
@@ -92,10 +92,7 @@ def check_item_photo_processing(album_id: int) -> dict[str, Any]:
     return {"processing": Album.objects.filter(pk=album_id, is_processing_photos=True).exists()}
 
 
-# In the queue of the slow: nobody's preview waits behind it.
-@shared_task(
-    name="album.tasks.make_video_proxy", queue="ai", soft_time_limit=PROXY_LIMIT_S, time_limit=PROXY_LIMIT_S + 60
-)
+@shared_task(name="album.tasks.make_video_proxy", soft_time_limit=PROXY_LIMIT_S, time_limit=PROXY_LIMIT_S + 60)
 def make_video_proxy(item_id: int) -> dict[str, Any]:
     """Makes the copy of a video that browsers can play; where it is there, or not needed, it changes nothing."""
     from album.preparation import proxies
@@ -139,10 +136,3 @@ def _until(moment: float, items: QuerySet[MediaItem]) -> Iterator[MediaItem]:
             if time.monotonic() >= moment:
                 return
             yield item
-
-
-def _ring(task: Task[Any, Any], item_id: int) -> None:
-    try:
-        task.apply_async(args=(item_id,), retry=False)
-    except BrokerError as error:
-        logger.warning("Item %s waits for %s: the broker does not answer (%s)", item_id, task.name, error)

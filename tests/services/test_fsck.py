@@ -91,11 +91,10 @@ def test_an_incremental_check_goes_on_with_what_was_read_longest_ago(cast: Cast)
     for item in (fresh, stale, never):
         item.path.unlink()
 
-    findings = check(is_incremental=True).findings
+    first, second = check(is_incremental=True).findings
 
-    assert [item.original.name in finding for item, finding in zip((never, stale), findings, strict=True)] == [
-        True
-    ] * 2
+    assert str(never.path) in first
+    assert str(stale.path) in second
     assert len(check().findings) == 3
 
 
