@@ -32,8 +32,8 @@ REDIRECTS = {301, 302, 303, 307, 308}
 WORTH_RETRYING = {408, 425, 429}
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """Source: RFC 4291 and the IANA registry. Mapped, NAT64, site-local and multicast addresses lie outside."""
-_TUNNELS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
-"""6to4 and Teredo: addresses that carry an IPv4 address, which may be a private one."""
+_SPECIAL = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "192.0.0.0/24", "192.88.99.0/24")))
+"""6to4 and Teredo, whose addresses carry another one; and two networks that Python 3.11 takes for global."""
 
 
 class ExternalImageRefused(AlbumError):
@@ -53,9 +53,9 @@ def resolve(host: str) -> list[str]:
 def is_public(address: str) -> bool:
     """Whether this is the address of one machine in the public internet, by itself and not by what it carries."""
     ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        return ip in _GLOBAL_UNICAST and ip.is_global and not any(ip in tunnel for tunnel in _TUNNELS)
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or any(ip in network for network in _SPECIAL):
+        return False
+    return ip.version == 4 or ip in _GLOBAL_UNICAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,11 @@ def _open(address: ImageAddress, network: Network) -> Iterator[_Body]:
     """The body behind ``address`` after at most three redirects. At the deadline the connection is cut."""
     deadline = time.monotonic() + network.total_s
     for _ in range(MAX_REDIRECTS + 1):
-        with _connect(address.host, network, deadline) as secure, _cut_at(deadline, secure):
-            response = _ask(address, network, secure)
+        with (
+            _connect(address.host, network, deadline) as secure,
+            _cut_at(deadline, secure),
+            _ask(address, network, secure) as response,
+        ):
             if response.status not in REDIRECTS:
                 _refuse_failures(address.host, response)
                 yield _Body(address.host, response, deadline)
@@ -218,19 +221,23 @@ class _Body:
         self._left = settings.EXTERNAL_IMAGE_MAX_BYTES
 
     def read(self, size: int, /) -> bytes:
+        announced = self._response.length
+        if announced is not None and announced > self._left:
+            raise self._too_large()
         with _failures_of(self._host):
             chunk = self._response.read(size)
             if time.monotonic() > self._deadline:
                 raise TimeoutError
         self._left -= len(chunk)
-        if self._left < 0 or (self._response.length or 0) > self._left:
-            limit = settings.EXTERNAL_IMAGE_MAX_BYTES // 1_000_000
-            raise ExternalImageRefused(
-                f"{self._host}: the image is larger than {limit} MB (EXTERNAL_IMAGE_MAX_MB)."
-            )
+        if self._left < 0:
+            raise self._too_large()
         if not chunk and self._response.length:
             raise ExternalImageUnavailable(f"{self._host}: the connection ended before the image did.")
         return chunk
+
+    def _too_large(self) -> ExternalImageRefused:
+        limit = settings.EXTERNAL_IMAGE_MAX_BYTES // 1_000_000
+        return ExternalImageRefused(f"{self._host}: the image is larger than {limit} MB (EXTERNAL_IMAGE_MAX_MB).")
 
 
 @contextmanager

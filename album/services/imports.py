@@ -19,7 +19,7 @@ from album.preparation.boxes import make_box
 from album.preparation.prepare import prepare_many
 from album.preparation.sidecars import keep_sidecars, sidecars_of
 from album.services.copying import Copying, known_sizes
-from album.services.folders import Folder, FoundFile, check_folder
+from album.services.folders import Folder, FoundFile
 from album.services.in_place import Indexing, places_below, places_of, refuse_missing_storage
 from album.services.ingest import add_to_album
 from album.services.verdicts import Outcome, Verdict
@@ -84,19 +84,18 @@ def import_folder(
         StorageError: the disk is full or fails, or the indexed folder is not there; what was done before stays.
     """
     folder = Folder(options.folder)
-    files = (found for found in folder if is_ready(found.path))
-    if not options.is_in_place:
-        check_folder(options.folder)
-        work = _Import(options, progress, Copying(options.owner, known_sizes(options.owner)))
-        work.run(files)
-    else:
+    if options.is_in_place:
         places = places_below(options.owner, options.folder)
         refuse_missing_storage(options.folder, places)
-        check_folder(options.folder)
-        work = _Import(options, progress, indexing := Indexing(options.owner, places))
-        work.run(files)
-        work.totals.gone = 0 if options.stop.is_set() else indexing.count_gone()
+        taker: Taker = Indexing(options.owner, places)
+    else:
+        places, taker = {}, Copying(options.owner, known_sizes(options.owner))
+    work = _Import(options, progress, taker)
+    work.run(found for found in folder if is_ready(found.path))
+    work.refuse_vanished_folder()
     work.totals.left_out += folder.skipped
+    if not options.stop.is_set():
+        work.totals.gone = sum(not Path(path).exists() for path in places)
     return work.totals
 
 
@@ -147,13 +146,15 @@ class _Import:
             return self._take(found)
         except StorageError:
             raise
-        except UnsupportedMedia as error:
-            return None, self._note(self.totals.unsupported, found, error)
         except (AlbumError, OSError) as error:
-            if not self.options.folder.is_dir():
-                words = f"{self.options.folder}: storage missing: it went away. Mount the disk and retry."
-                raise StorageError(words) from error
-            return None, self._note(self.totals.failed, found, error)
+            self.refuse_vanished_folder()
+            totals, is_unsupported = self.totals, isinstance(error, UnsupportedMedia)
+            return None, self._note(totals.unsupported if is_unsupported else totals.failed, found, error)
+
+    def refuse_vanished_folder(self) -> None:
+        """Returns where the folder is still there: files of a disk that went away have no fault of their own."""
+        if not self.options.folder.is_dir():
+            raise StorageError(f"{self.options.folder}: storage missing: it went away. Mount the disk and retry.")
 
     def _take(self, found: FoundFile) -> tuple[MediaItem | None, str]:
         if _lies_in_takeouts_trash(found):

@@ -85,10 +85,6 @@ class Indexing:
             _write(item, {"source_path": str(path), "source_modified_ns": content.modified_ns})
         return item
 
-    def count_gone(self) -> int:
-        """How many files that the album knows are not there any more. Nothing is marked by it."""
-        return sum(not Path(path).exists() for path in self.places)
-
 
 def places_below(owner: User, root: Path) -> dict[str, Place]:
     """The files that the album knows below ``root``, by path."""

@@ -49,7 +49,7 @@ def run(cast: Cast, folder: Path, **options: Any) -> ImportTotals:
     return import_folder(ImportOptions(cast.alice, folder, **options))
 
 
-def counts(totals: ImportTotals) -> dict[str, int]:
+def counts(totals: ImportTotals) -> dict[Outcome, int]:
     return dict(totals.counts)
 
 

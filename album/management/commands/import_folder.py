@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from argparse import ArgumentParser
 from pathlib import Path
@@ -71,7 +72,8 @@ class Command(BaseCommand):
         is_dry_run = options["dry_run"]
         return ImportOptions(
             owner=owner,
-            folder=options["path"].expanduser().absolute(),
+            # Not resolved: where a link or a mount point leads may change, its name is what people chose.
+            folder=Path(os.path.abspath(options["path"].expanduser())),  # noqa: PTH100
             album=find_album(owner, options["album"]) if options["album"] and not is_dry_run else None,
             is_in_place=options["in_place"],
             has_folder_albums=options["albums_from_folders"],
@@ -81,11 +83,12 @@ class Command(BaseCommand):
         )
 
     def _import(self, options: ImportOptions, *, show_bar: bool) -> None:
-        count = None if options.is_dry_run else sum(1 for _ in Folder(options.folder))
         # disable=None: a bar on a terminal only
-        with tqdm(total=count, unit="file", disable=None if show_bar and not options.is_dry_run else True) as bar:
+        with tqdm(unit="file", disable=None if show_bar and not options.is_dry_run else True) as bar:
 
             def advance(path: Path, words: str) -> None:
+                if bar.total is None and not bar.disable:
+                    bar.total = sum(1 for _ in Folder(options.folder))
                 bar.update()
                 if options.is_dry_run:
                     self.stdout.write(
