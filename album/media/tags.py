@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import codecs
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image
 
 from album.media.decode import DECODER_ERRORS, read_orientation
 from album.media.jxl import read_jxl_size
 from album.media.openers import FORMATS
 from album.media.sniff import MediaType
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 SIDECAR_MAX_BYTES = 16 * 1024 * 1024
 """Sidecars with the history of a long edit come near 1 MB."""
 
 _SIDEWAYS = frozenset({5, 6, 7, 8})
-_TURNED_BY_THE_DECODER = frozenset({"heif", "jxl"})
-_MAYBE_ANIMATED = frozenset({"image/gif", "image/png", "image/webp", "image/avif"})
+_FLIPPED_SIDEWAYS = frozenset({5, 6})
+"""Source: LibRaw, sizes.flip."""
+
+_HEADER_SAYS_MORE = frozenset({"image/gif", "image/png", "image/webp", "image/avif", "image/tiff"})
+"""Whether it is animated; or a size that Exiv2 reads from the wrong one of several pictures."""
+
 _EXIV2_ERRORS = (RuntimeError, ValueError, OSError, MemoryError)
 _MUTE = 4
 _JXL_HEAD_BYTES = 4 * 1024 * 1024
@@ -77,16 +79,11 @@ def read_photo_tags(path: Path, media_type: MediaType) -> PhotoTags:
     with suppress(*_EXIV2_ERRORS), pyexiv2.Image(name, "latin-1") as image:
         tags = _read_all(image)
         size_px = (image.get_pixel_width(), image.get_pixel_height())
-    header = _read_header(path, media_type, is_needed=not tags.values or not all(size_px or (0,)))
-    if header is None:
-        orientation = _orientation(tags, media_type)
-        return PhotoTags(tags, _upright(size_px, orientation), orientation)
-    return PhotoTags(
-        tags if tags.values else _read_blocks(header.blocks),
-        header.size_px,
-        header.orientation,
-        header.is_animated,
-    )
+    header = _read_header(path, media_type, is_needed=not (tags.values and size_px and all(size_px)))
+    tags = tags if tags.values else _read_blocks(header.blocks)
+    orientation = header.orientation or _orientation(tags)
+    size_px = header.upright_size_px or _upright(header.size_px or size_px, orientation)
+    return PhotoTags(tags, size_px, orientation, header.is_animated)
 
 
 def read_sidecar_tags(path: Path) -> Tags:
@@ -106,45 +103,46 @@ def read_sidecar_tags(path: Path) -> Tags:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    size_px: tuple[int, int] | None
-    orientation: int = 1
+    """What a decoder says before it decodes. ``orientation`` 0: it leaves the turning to whoever reads the tags."""
+
+    size_px: tuple[int, int] | None = None
+    upright_size_px: tuple[int, int] | None = None
+    orientation: int = 0
     is_animated: bool = False
     blocks: tuple[bytes, ...] = ()
     """Exif as TIFF, XMP as XML."""
 
 
-def _read_header(path: Path, media_type: MediaType, *, is_needed: bool) -> _Header | None:
-    """What the decoder says without decoding a pixel; None where it need not be asked, or does not know."""
-    with suppress(*DECODER_ERRORS):
+def _read_header(path: Path, media_type: MediaType, *, is_needed: bool) -> _Header:
+    """What the decoder says, nothing where it need not be asked or fails. No pixel is decoded."""
+    with suppress(*DECODER_ERRORS, Image.DecompressionBombError, Image.DecompressionBombWarning):
         if media_type.decoder == "heif":
             return _read_heif_header(path)
         if media_type.decoder == "raw":
             return _read_raw_header(path)
         if media_type.decoder == "jxl":
             with path.open("rb") as file:
-                return _Header(read_jxl_size(file.read(_JXL_HEAD_BYTES)))
-        is_needed = is_needed or media_type.mime in _MAYBE_ANIMATED or media_type.mime == "image/tiff"
-        if media_type.decoder == "pillow" and is_needed:
+                return _Header(upright_size_px=read_jxl_size(file.read(_JXL_HEAD_BYTES)), orientation=1)
+        if media_type.decoder == "pillow" and (is_needed or media_type.mime in _HEADER_SAYS_MORE):
             return _read_pillow_header(path)
-    return None
+    return _Header()
 
 
 def _read_pillow_header(path: Path) -> _Header:
-    from PIL import Image
-
     with Image.open(path, formats=FORMATS) as image:
-        orientation = read_orientation(image)
-        # Pillow states the upright size of a TIFF, and the stored one of everything else.
-        size_px = image.size if image.format == "TIFF" else _upright(image.size, orientation)
         is_animated = image.format not in {"TIFF", "MPO"} and getattr(image, "is_animated", False)
-        return _Header(size_px, orientation, is_animated, _info_blocks(image))
+        header = _Header(image.size, is_animated=is_animated, blocks=_info_blocks(image))
+        if image.format == "TIFF":
+            return replace(header, upright_size_px=image.size)  # Pillow has turned it
+        # An AVIF photo is turned by its container, and Pillow puts that into the Exif of its own.
+        return replace(header, orientation=read_orientation(image)) if image.format == "AVIF" else header
 
 
 def _read_heif_header(path: Path) -> _Header:
     import pillow_heif
 
     photo = pillow_heif.open_heif(path)
-    return _Header(photo.size, blocks=_info_blocks(photo))
+    return _Header(upright_size_px=photo.size, orientation=1, blocks=_info_blocks(photo))
 
 
 def _read_raw_header(path: Path) -> _Header:
@@ -155,8 +153,8 @@ def _read_raw_header(path: Path) -> _Header:
             sizes = raw.sizes
     except rawpy.LibRawError as error:
         raise OSError(str(error)) from error
-    is_sideways = sizes.flip in _SIDEWAYS
-    return _Header((sizes.iheight, sizes.iwidth) if is_sideways else (sizes.iwidth, sizes.iheight))
+    size_px = (sizes.iwidth, sizes.iheight)
+    return _Header(upright_size_px=size_px[::-1] if sizes.flip in _FLIPPED_SIDEWAYS else size_px, orientation=1)
 
 
 def _info_blocks(image: Image.Image | Any) -> tuple[bytes, ...]:
@@ -189,14 +187,13 @@ def _decode(text: str) -> str:
     return text.split("\x00")[0].strip()
 
 
-def _orientation(tags: Tags, media_type: MediaType) -> int:
-    """1 to 8; whatever else is stated counts as 1, as does anything that the decoder has turned already."""
+def _orientation(tags: Tags) -> int:
+    """1 to 8; whatever else is stated counts as 1."""
     stated = tags.first("Exif.Image.Orientation", "Xmp.tiff.Orientation")
-    is_legal = stated in {"1", "2", "3", "4", "5", "6", "7", "8"}
-    return int(stated) if is_legal and media_type.decoder not in _TURNED_BY_THE_DECODER else 1
+    return int(stated) if stated in {"2", "3", "4", "5", "6", "7", "8"} else 1
 
 
 def _upright(size_px: tuple[int, int] | None, orientation: int) -> tuple[int, int] | None:
-    if size_px is None or math.prod(size_px) <= 0:
+    if size_px is None or not all(size_px):
         return None
     return size_px[::-1] if orientation in _SIDEWAYS else size_px

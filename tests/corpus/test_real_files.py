@@ -11,7 +11,6 @@ import pytest
 
 from album.exceptions import MediaError, UnsupportedMedia
 from album.media.decode import decode_photo
-from album.media.exif import read_facts
 from album.media.frames import sample_frames
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from tests.corpus.places import CORPUS, need
@@ -74,20 +73,6 @@ def test_photos_decode_or_are_refused_with_words(name: str) -> None:
     print(f"{name}: {dict(outcomes)}")
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_facts_are_read_or_refused_with_words(name: str) -> None:
-    need(CORPUS / name)
-    for path, media in media_of(CORPUS / name):
-        try:
-            facts = read_facts(path, media.mime)
-        except MediaError as error:
-            assert str(error).startswith("The "), path
-            continue
-        assert facts.width_px > 0 and facts.height_px > 0, path
-        assert 1 <= facts.orientation <= 8, path
-        assert (facts.latitude_deg is None) == (facts.longitude_deg is None), path
-
-
 @pytest.mark.parametrize("name", ["go-mp4", "mdn-media", "mp4parse", "metadata-extractor-sample", "exiftool-t"])
 def test_videos_give_frames_or_are_refused_with_words(name: str) -> None:
     need(CORPUS / name)
@@ -131,17 +116,3 @@ def test_one_scene_in_eight_orientations_is_one_picture(shape: str) -> None:
         assert turned.shape == upright.shape
         # The photos carry their number as text, and one is lossy anew: alike, not equal.
         assert abs(turned - upright).mean() < 12, number
-
-
-def test_stated_facts_are_found() -> None:
-    """Source: the expectations that the corpora themselves publish (facts_stated.json and the folders' readmes)."""
-    need(CORPUS / "metadata-extractor-sample", CORPUS / "immich-test-assets")
-    video = read_facts(CORPUS / "metadata-extractor-sample/mov/with-gps.mov", "video/quicktime")
-    assert video.taken_at_local is not None and video.taken_at_local.isoformat() == "2019-07-24T11:25:40"
-    assert (video.latitude_deg, video.longitude_deg) == (32.0929, 34.862)
-    assert video.camera == "Apple iPhone 6"
-    empty = next((CORPUS / "immich-test-assets").rglob("empty_gps.jpg"))
-    assert read_facts(empty, "image/jpeg").latitude_deg is None
-    first = next((CORPUS / "immich-test-assets").rglob("date-priority-test.jpg"))
-    taken = read_facts(first, "image/jpeg").taken_at_local
-    assert taken is not None and taken.date().isoformat() == "2023-02-02"
