@@ -19,7 +19,8 @@ from album.exceptions import MediaError
 from album.models import ImageJob
 from album.services.jobs import create_job, refuse_above_quota
 from album.services.uploads import SpooledUpload, SpoolHandler
-from album.tasks import ring_job
+from album.tasks import process_image_job
+from album.tasks.bell import ring_bell
 
 FIELD = "original_image"
 
@@ -47,7 +48,7 @@ class Jobs(APIView):
             job = create_job(owner=owner, spooled=upload.spooled())
         except MediaError as error:
             raise ValidationError({FIELD: [str(error)]}) from error
-        transaction.on_commit(partial(ring_job, job.pk))
+        transaction.on_commit(partial(ring_bell, process_image_job, str(job.pk)))
         return Response(JobSerializer(job).data, status=201)
 
 

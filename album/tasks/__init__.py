@@ -14,7 +14,7 @@ from album.tasks.housekeeping import (
     cleanup_orphaned_photos,
     purge_trash,
 )
-from album.tasks.jobs import cleanup_old_jobs, process_image_job, ring_job, start_waiting_jobs
+from album.tasks.jobs import cleanup_old_jobs, process_image_job, start_waiting_jobs
 from album.tasks.media import (
     check_item_photo_processing,
     make_video_proxy,
@@ -40,7 +40,6 @@ __all__ = (
     "process_video_ai",
     "purge_trash",
     "ring",
-    "ring_job",
     "start_missed_nights",
     "start_waiting_jobs",
 )

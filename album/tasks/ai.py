@@ -63,7 +63,7 @@ def start_missed_nights() -> dict[str, list[int]]:
 def ring(run: BatchRun) -> None:
     """Tells a worker about a run. Should the message get lost, the quarter-hourly check sends it again."""
     task = process_pending_photos_batch if run.kind == Kind.PHOTO else process_pending_videos_batch
-    task.apply_async(kwargs={"run_id": run.pk}, queue=QUEUE_AI, retry=False)
+    task.apply_async(kwargs={"run_id": run.pk}, queue=QUEUE_AI, retry=False, ignore_result=True)
 
 
 def _process_batch(kind: Kind, scheduled: bool, run_id: int | None) -> dict[str, Any]:

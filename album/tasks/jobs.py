@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from celery import Task, shared_task
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from album.services.jobs import MAX_ATTEMPTS, TRANSIENT, remove_old_jobs, run_job, waiting_jobs
-
-logger = logging.getLogger(__name__)
+from album.tasks.bell import ring_bell
 
 
 @shared_task(name="album.tasks.process_image_job", bind=True, max_retries=MAX_ATTEMPTS - 1)
@@ -28,21 +26,11 @@ def process_image_job(self: Task[Any, Any], job_id: str) -> dict[str, str]:
 @shared_task(name="album.tasks.start_waiting_jobs")
 def start_waiting_jobs() -> dict[str, int]:
     """Rings again for jobs whose message or worker was lost."""
-    waiting = waiting_jobs(timezone.now())
-    return {"started": sum(1 for _ in takewhile(ring_job, waiting))}  # the first failure ends it: no broker
+    rung = takewhile(partial(ring_bell, process_image_job), map(str, waiting_jobs(timezone.now())))
+    return {"started": sum(1 for _ in rung)}
 
 
 @shared_task(name="album.tasks.cleanup_old_jobs")
 def cleanup_old_jobs() -> dict[str, int]:
     """Removes jobs older than 24 hours, with their files."""
     return {"removed": remove_old_jobs(timezone.now())}
-
-
-def ring_job(job_id: uuid.UUID) -> bool:
-    """Tells a worker about a job; False without broker, when ``start_waiting_jobs`` will tell it later."""
-    try:
-        process_image_job.apply_async(args=(str(job_id),), retry=False)
-    except BrokerError as error:
-        logger.warning("job %s waits: the broker does not answer (%s)", job_id, error)
-        return False
-    return True
