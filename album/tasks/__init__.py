@@ -8,6 +8,7 @@ from album.tasks.ai import (
     ring,
     start_missed_nights,
 )
+from album.tasks.external import download_external_image_and_attach
 from album.tasks.housekeeping import (
     check_library,
     cleanup_old_incomplete_photos,
@@ -29,6 +30,7 @@ __all__ = (
     "cleanup_old_incomplete_photos",
     "cleanup_old_jobs",
     "cleanup_orphaned_photos",
+    "download_external_image_and_attach",
     "make_video_proxy",
     "prepare_media",
     "prepare_waiting_media",

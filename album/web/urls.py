@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from album.web.views.albums import import_url
 from album.web.views.files import animation, motion, original, playback, preview
 from album.web.views.health import healthz
 from album.web.views.media import photo_detail
@@ -23,5 +24,6 @@ urlpatterns = [
     path("trash/", trash, name="trash"),
     path("trash/<int:pk>/restore/", restore, name="restore"),
     path("trash/<int:pk>/delete/", delete, name="delete"),
+    path("albums/<int:pk>/import-url/", import_url, name="import_url"),
     path("healthz", healthz, name="healthz"),
 ]

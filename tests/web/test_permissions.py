@@ -18,6 +18,7 @@ OF_ITEM = ("photo_detail", "preview", "original", "motion")
 OF_VIDEO = ("playback", "animation")
 OF_OWNER = ("move_to_trash", "restore", "delete")
 OF_MEMBERS = ("timeline", "upload", "trash")
+OF_FILLERS = ("import_url",)
 OF_ALL = ("healthz",)
 
 
@@ -31,7 +32,9 @@ def get(name: str, user=None, *arguments: int) -> int:
 
 
 def test_no_page_is_left_out() -> None:
-    assert {pattern.name for pattern in urlpatterns} == {*(*OF_ITEM, *OF_VIDEO, *OF_OWNER, *OF_MEMBERS, *OF_ALL)}
+    assert {pattern.name for pattern in urlpatterns} == {
+        *(*OF_ITEM, *OF_VIDEO, *OF_OWNER, *OF_MEMBERS, *OF_FILLERS, *OF_ALL)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,14 @@ def test_a_stranger_cannot_tell_a_hidden_item_from_none(cast: Cast, name: str) -
     assert hidden.status_code == none.status_code == huge.status_code == 404
     token = rb'name="csrfmiddlewaretoken" value="\w+"'
     assert re.sub(token, b"", hidden.content) == re.sub(token, b"", none.content)
+
+
+@pytest.mark.parametrize("name", OF_FILLERS)
+def test_an_album_is_filled_by_its_owner_and_its_admins(cast: Cast, name: str) -> None:
+    everybody = (cast.alice, cast.bob, cast.dora, cast.admin, cast.charlie)
+    answers = {user.username: get(name, user, cast.shared.pk) for user in everybody}
+    assert answers == {"alice": 200, "bob": 404, "dora": 200, "root": 200, "charlie": 404}
+    assert get(name, None, cast.shared.pk) == 302
 
 
 @pytest.mark.parametrize("name", OF_MEMBERS)
