@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def prepare_many(
     *,
     sidecars: Callable[[MediaItem], Sidecars] = lambda _: None,
     force: bool = False,
-) -> Iterator[MediaItem]:
+) -> Generator[MediaItem]:
     """Each of ``items`` whose original is there, once it is prepared. The box is busy while rows are written.
 
     Raises:
