@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HEAVY = ("onnxruntime", "torch", "transformers", "av", "cv2", "onnx", "tokenizers", "inflect", "huggingface_hub")
+HEAVY = (
+    "onnxruntime",
+    "torch",
+    "transformers",
+    "av",
+    "cv2",
+    "onnx",
+    "tokenizers",
+    "inflect",
+    "huggingface_hub",
+    "rest_framework.views",
+)
 
 
 def modules() -> Iterator[Path]:
