@@ -21,8 +21,10 @@ from album.exceptions import MediaError
 from album.media.renditions import GRID, PREVIEW
 from album.media.storage import is_marked, require_mark
 from album.models import MediaItem, Preview
+from album.preparation.avif import AVIF
 from album.preparation.paths import rendition_path
 from album.preparation.prepare import ensure_rendition
+from album.preparation.proxies import VIDEO_PROXY
 from album.services.orphans import check_orphans
 
 TRUSTED_FOR = timedelta(days=30)
@@ -167,26 +169,33 @@ def _is_unchanged(item: MediaItem) -> bool:
 
 
 def _check_renditions(item: MediaItem, report: FsckReport, *, repairs_renditions: bool) -> None:
-    for name in (GRID, PREVIEW):
-        path = rendition_path(item, name)
-        if _is_written(path):
-            continue
-        if not repairs_renditions:
-            report.findings.append(f"{item}: {name} is missing. It is made again without --no-repair-renditions.")
-            continue
-        path.unlink(missing_ok=True)
+    names = [GRID, PREVIEW, *(extra.name for extra in (AVIF, VIDEO_PROXY) if getattr(item, extra.column))]
+    lost = [name for name in names if not _is_written(rendition_path(item, name))]
+    if lost and not repairs_renditions:
+        report.findings.append(f"{item}: {', '.join(lost)} missing. Made again without --no-repair-renditions.")
+    elif lost:
         try:
-            ensure_rendition(item, name)
+            _mend_renditions(item, lost)
         except MediaError as error:
-            report.findings.append(f"{item}: {name} is missing and cannot be made: {error}")
+            report.findings.append(f"{item}: {', '.join(lost)} missing, and cannot be made: {error}")
         else:
-            report.mended.append(f"{item}: {name} was missing and is made again")
+            report.mended.append(f"{item}: {', '.join(lost)} made again")
+
+
+def _mend_renditions(item: MediaItem, lost: list[str]) -> None:
+    for name in lost:
+        rendition_path(item, name).unlink(missing_ok=True)
+    for extra in (AVIF, VIDEO_PROXY):
+        if extra.name in lost:  # slow to make: prepare_waiting_media does it, as it finds none in the row
+            MediaItem.objects.filter(pk=item.pk).update(**{extra.column: "", extra.attempts: 0})
+    for name in (GRID, PREVIEW):
+        ensure_rendition(item, name)
 
 
 def _is_written(path: Path) -> bool:
     """False of what a power cut leaves: no file, an empty one, or one of zeros."""
     try:
         with path.open("rb") as file:
-            return file.read(1) not in (b"", b"\0")
+            return any(file.read(16))
     except FileNotFoundError:
         return False

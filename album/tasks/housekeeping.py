@@ -9,8 +9,6 @@ from celery import shared_task
 from django.utils import timezone
 
 from album.services.cleanup import clean_up
-from album.services.fsck import FsckOptions, polite
-from album.services.fsck import check_library as check
 from album.services.trash import purge_trash as purge
 
 logger = logging.getLogger(__name__)
@@ -39,8 +37,10 @@ def purge_trash() -> dict[str, int]:
 @shared_task(name="album.tasks.check_library", soft_time_limit=2400, time_limit=2460)
 def check_library() -> dict[str, int | bool]:
     """Reads originals again for twenty minutes, those first whose last check is longest ago."""
-    with polite():
-        report = check(FsckOptions(is_incremental=True, time_limit=NIGHTLY_CHECK))
+    from album.services import fsck  # not when a worker starts: it decodes
+
+    with fsck.polite():
+        report = fsck.check_library(fsck.FsckOptions(is_incremental=True, time_limit=NIGHTLY_CHECK))
     for finding in report.findings:
         logger.error("fsck: %s", finding)
     return {"checked": report.checked, "findings": len(report.findings), "is_complete": report.is_complete}

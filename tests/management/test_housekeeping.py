@@ -21,11 +21,13 @@ from album.models import MediaItem
 from album.services.schedule import CHORES, write_housekeeping
 from album.services.trash import move_to_trash
 from photo_album.celery import app
+from tests.architecture.test_docs import REPOSITORY, manage_lines
 from tests.cast import Cast, make_photo
 from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import MAKE_PHOTOS, Installation
 
 installation = installation_fixture
+GUIDE = REPOSITORY / "docs" / "housekeeping.md"
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +190,17 @@ def test_a_purge_that_was_killed_between_row_and_file_leaves_what_fsck_finds(ins
     assert "1 items older" in installation.manage("purge_trash")
     output = installation.manage("fsck", expected=1)
     assert "belongs to no item" in output, "there is no admin who could get it"
+
+
+def test_the_lines_of_the_guide_run(installation: Installation) -> None:
+    installation.make_photos(3)
+    lines = manage_lines(GUIDE)
+    assert len(lines) >= 8
+    for line in lines:
+        installation.manage(*line)
+    assert installation.ask("MediaItem.objects.filter(verified_at=None).count()") == 0
+
+
+def test_the_guide_names_every_chore() -> None:
+    page = GUIDE.read_text()
+    assert [chore for chore in CHORES if f"| {chore.name} | `{chore.task}` |" not in page] == []

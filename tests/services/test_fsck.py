@@ -194,13 +194,34 @@ def test_renditions_that_are_not_whole_are_made_again(cast: Cast, left: bytes | 
             path.write_bytes(left)
 
     listed = check(repairs_renditions=False)
-    assert (len(listed.findings), listed.mended) == (2, [])
+    assert (len(listed.findings), listed.mended) == (1, [])
     report = check()
 
-    assert (report.findings, len(report.mended) > 0) == ([], True)
+    assert (report.findings, len(report.mended)) == ([], 1)
     assert rendition_path(photo, GRID).read_bytes()[:4] == b"RIFF"
     assert rendition_path(photo, PREVIEW).read_bytes()[:2] == b"\xff\xd8"
     assert check() == FsckReport(checked=1, size_bytes=photo.size_bytes)
+
+
+def test_a_lost_avif_is_going_to_be_made_again(cast: Cast) -> None:
+    photo = make_photo(cast.alice, avif_attempts=2, image_avif="renditions/lost.avif")
+    (finding,) = check(repairs_renditions=False).findings
+    assert "preview.avif missing" in finding
+    (mended,) = check().mended
+    assert "preview.avif made again" in mended
+    photo.refresh_from_db()
+    assert (photo.image_avif.name, photo.avif_attempts) == ("", 0)
+
+
+def test_a_preview_that_cannot_be_made_again_is_a_finding(cast: Cast, settings) -> None:
+    photo, unreadable, root = make_photo(cast.alice), bytes(1000), Path(settings.MEDIA_ROOT)
+    photo.path.unlink()
+    path = put_orphan(root, unreadable)
+    MediaItem.objects.filter(pk=photo.pk).update(
+        original=str(path.relative_to(root)), sha256=path.stem, size_bytes=len(unreadable)
+    )
+    (finding,) = check().findings
+    assert "grid.webp, preview.jpg missing, and cannot be made" in finding
 
 
 def test_a_whole_original_without_row_is_adopted(cast: Cast, settings) -> None:
