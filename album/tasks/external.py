@@ -36,7 +36,7 @@ def download_external_image_and_attach(  # noqa: PLR0913, PLR0917 - the signatur
     order: int = 0,
     user_id: int | None = None,
 ) -> dict[str, Any]:
-    """Fetches an image from an allowed host into an album; a site in trouble is asked again after 10 s, 20 s and so on.
+    """Fetches an image from an allowed host into an album; if that fails, again after 10 s, 20 s and so on.
 
     Delivered twice it is one item. It belongs to the user who asked, if that user may still fill the album, and
     without ``user_id`` to the album's owner. ``order`` is taken for the callers' sake: albums go by date.

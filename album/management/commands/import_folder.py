@@ -18,7 +18,7 @@ from album.exceptions import AlbumError
 from album.inference.hardware import detect_hardware
 from album.inference.profiles import choose_profile
 from album.services.folders import Folder
-from album.services.imports import ImportOptions, ImportTotals, find_album, import_folder
+from album.services.imports import ImportOptions, ImportTotals, find_album, import_folder, printable
 from album.services.verdicts import Outcome
 from album.services.watching import watch_folder
 
@@ -91,9 +91,7 @@ class Command(BaseCommand):
                     bar.total = sum(1 for _ in Folder(options.folder))
                 bar.update()
                 if options.is_dry_run:
-                    self.stdout.write(
-                        f"{words}: {path.relative_to(options.folder)}".encode(errors="replace").decode()
-                    )
+                    self.stdout.write(f"{printable(path.relative_to(options.folder))}: {words}")
 
             totals = import_folder(options, advance)
         self._report(totals)
