@@ -42,7 +42,7 @@ class TakeoutFacts:
 def find_takeout_sidecar(path: Path, names_in_folder: Collection[str]) -> Path | None:
     """The JSON beside ``path`` that is about it, in any of the ways in which Takeout has named them.
 
-    ``names_in_folder`` should be a set: some forty names are looked up.
+    ``names_in_folder`` should be a set: some dozens of names are looked up.
     """
     return next((path.with_name(name) for name in _possible_names(path) if name in names_in_folder), None)
 
