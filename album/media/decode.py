@@ -118,7 +118,7 @@ def shrink(image: Image.Image, scale: float) -> Image.Image:
     image.load()
     orientation = read_orientation(image)  # after load: a TIFF is turned by loading, then states nothing
     if image.mode in {"1", "P", "PA"}:  # nothing between two of their values
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image = image.convert("RGBA" if image.has_transparency_data else "L" if image.mode == "1" else "RGB")
     gap = None if image.mode.startswith("I;16") else 2.0  # which Pillow cannot reduce
     small = to_srgb(image.resize(wanted, FILTER, reducing_gap=gap))
     turn = _UPRIGHT.get(orientation)

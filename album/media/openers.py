@@ -47,6 +47,10 @@ Measured: peak memory of one photo of 24 megapixels, divided by Pillow's 96 MB, 
 RAW_PREVIEW_SIDE_PX = 1600
 """The picture that a camera put into its raw file is used from this longer side on; else the file is developed."""
 
+_SIDEWAYS_FLIPS = frozenset({5, 6})
+ORIGINAL_SIZE = "original_size_px"
+"""The key in ``info`` of the upright size of a photo that is opened smaller than it is."""
+
 MAX_SCANS = 100
 """Progressive JPEGs have ten, those of their thumbnails and gain maps not counted."""
 
@@ -130,15 +134,11 @@ def _open_raw(file: BinaryIO, path: Path) -> Image.Image:
 
     try:
         with rawpy.imread(str(path)) as raw:
-            preview = _read_raw_preview(raw)
-            if preview is not None and max(preview.size) >= RAW_PREVIEW_SIDE_PX:
-                return preview
-            try:
-                return _develop(raw)
-            except rawpy.LibRawError:
-                if preview is None:
-                    raise
-                return preview
+            image = _read_raw_image(raw)
+            size = (raw.sizes.width, raw.sizes.height)
+            if all(size):
+                image.info[ORIGINAL_SIZE] = size[::-1] if raw.sizes.flip in _SIDEWAYS_FLIPS else size
+            return image
     except rawpy.LibRawError as error:
         said = error.args[0] if error.args else error
         reason = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
@@ -146,6 +146,21 @@ def _open_raw(file: BinaryIO, path: Path) -> Image.Image:
             f"The photo cannot be decoded: the raw file is damaged or of an unknown camera ({reason}). "
             "The original stays stored."
         ) from error
+
+
+def _read_raw_image(raw: Any) -> Image.Image:
+    """The camera's own picture if it is large, else a developed one, else what there is."""
+    import rawpy
+
+    preview = _read_raw_preview(raw)
+    if preview is not None and max(preview.size) >= RAW_PREVIEW_SIDE_PX:
+        return preview
+    try:
+        return _develop(raw)
+    except rawpy.LibRawError:
+        if preview is None:
+            raise
+        return preview
 
 
 def _read_raw_preview(raw: Any) -> Image.Image | None:
@@ -161,7 +176,7 @@ def _read_raw_preview(raw: Any) -> Image.Image | None:
     except (rawpy.LibRawError, OSError, SyntaxError, ValueError):
         return None
     sizes, is_tall = raw.sizes, image.height > image.width
-    turned_already = sizes.flip in {5, 6} and is_tall != (sizes.height > sizes.width)
+    turned_already = sizes.flip in _SIDEWAYS_FLIPS and is_tall != (sizes.height > sizes.width)
     orientation = 1 if turned_already else _FLIP_ORIENTATIONS.get(sizes.flip, 1)
     image.getexif()[ExifTags.Base.Orientation] = orientation
     return image

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from album.exceptions import UnsupportedMedia
+from album.media.openers import MAX_HELD_PIXELS, MAX_PIXELS
 from album.media.sniff import MEDIA_TYPES, MediaType, media_type_of, sniff
 
 
@@ -162,3 +165,21 @@ def test_a_row_s_two_words_give_the_type_back() -> None:
     kept = [sniff(b"\x00garbage", f"a{extension}") for extension in (".tga", ".mp4")]
     for media_type in (*MEDIA_TYPES, *kept):
         assert media_type_of(media_type.mime, media_type.extension) == media_type
+
+
+DECODERS = {
+    "pillow": "Pillow",
+    "heif": "pillow-heif",
+    "jxl": "pillow-jxl-plugin",
+    "raw": "rawpy",
+    "video": "PyAV",
+    "none": "no preview",
+}
+
+
+def test_the_table_in_the_docs_lists_each_type_and_what_shows_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `(\.\w+)` \| `([\w./+-]+)` \| ([^|]+) \|$", page, re.MULTILINE)
+    assert sorted(rows) == sorted((kind.extension, kind.mime, DECODERS[kind.decoder]) for kind in MEDIA_TYPES)
+    stated = {int(number) for number in re.findall(r"\| (\d+) million \|", page)}
+    assert stated == {MAX_PIXELS // 10**6, MAX_HELD_PIXELS // 10**6, MAX_HELD_PIXELS // 2 // 10**6}
