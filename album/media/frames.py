@@ -17,6 +17,7 @@ from PIL import Image
 
 from album.exceptions import MediaError
 from album.media.decode import Pixels
+from album.media.hdr import Transfer, to_srgb
 from album.media.sniff import HEAD_BYTES, sniff
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
@@ -232,48 +233,33 @@ def _decode_some(container: Any, stream: Any) -> Iterator[Any]:
         return
 
 
-class Painter:
-    """Frames of one stream to upright pictures with square pixels and the colors of sRGB."""
-
-    def __init__(self, stream: Any, max_side_px: int) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._aspect = pixel_aspect(stream)
-        self._max_side_px = max_side_px
-        self._reformatter = VideoReformatter()  # one for all: it builds its tables of HDR colors once
-
-    def paint(self, frame: Any) -> Image.Image:
-        """RGB, its longer side at most ``max_side_px``, never enlarged."""
-        width, height = round(frame.width * self._aspect), frame.height
-        scale = min(1.0, self._max_side_px / max(width, height))
-        small = self._reformatter.reformat(
-            frame,
-            max(1, round(width * scale)),
-            max(1, round(height * scale)),
-            "rgb24",
-            threads=1,
-            **_color_options(frame),
-        )
-        image = Image.fromarray(small.to_ndarray())
-        turn = _TURNS.get(frame_rotation(frame))
-        return image if turn is None else image.transpose(turn)
+def paint(frame: Any, stream: Any, max_side_px: int) -> Image.Image:
+    """The frame upright, with square pixels, as sRGB; its longer side at most ``max_side_px``, never enlarged."""
+    width, height = frame.width * pixel_aspect(stream), frame.height
+    scale = min(1.0, max_side_px / max(width, height))
+    size_px = max(1, round(width * scale)), max(1, round(height * scale))
+    small = frame.reformat(*size_px, "rgb24", src_colorspace=_assumed_colorspace(frame), threads=1)
+    image = Image.fromarray(small.to_ndarray())
+    if transfer := hdr_transfer(frame):
+        image = to_srgb(image, transfer)
+    turn = _TURNS.get(frame_rotation(frame))
+    return image if turn is None else image.transpose(turn)
 
 
-def is_hdr(frame: Any) -> bool:
-    """True of colors that a usual screen shows pale and flat: HDR10 (PQ) and what phones record (HLG)."""
+def hdr_transfer(frame: Any) -> Transfer | None:
+    """How a frame stores colors that a usual screen shows pale and flat: ``hlg``, as phones do, or ``pq``."""
     from av.video.reformatter import ColorTrc
 
-    return frame.color_trc in {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}
+    transfers: dict[int, Transfer] = {ColorTrc.ARIB_STD_B67: "hlg", ColorTrc.SMPTE2084: "pq"}
+    return transfers.get(frame.color_trc)
 
 
-def _color_options(frame: Any) -> dict[str, Any]:
-    from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
+def _assumed_colorspace(frame: Any) -> int | None:
+    """None where the frame states its own. FFmpeg would take BT.601, but high definition is BT.709 by its rules."""
+    from av.video.reformatter import Colorspace
 
-    if is_hdr(frame):
-        return {"dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709}
-    # Source: ITU-R BT.709 is the rule for high definition, and FFmpeg would take BT.601 where nothing is stated.
     is_stated = frame.colorspace != _UNSPECIFIED_COLORSPACE
-    return {} if is_stated or frame.height < _HIGH_DEFINITION_PX else {"src_colorspace": Colorspace.ITU709}
+    return None if is_stated or frame.height < _HIGH_DEFINITION_PX else int(Colorspace.ITU709)
 
 
 class _Sampler:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from album.exceptions import MediaError
-from album.media.frames import first_frame, frame_rotation, is_decodable, is_hdr, open_video, upright_size
+from album.media.frames import first_frame, frame_rotation, hdr_transfer, is_decodable, open_video, upright_size
 
 PROXY_SIDE_PX = 1280
 
@@ -114,7 +114,7 @@ class _VideoTrack:
         self.output = output
         self.frame_count = 0
         self._size_px = size_px
-        self._is_hdr = is_hdr(first)
+        self._is_hdr = hdr_transfer(first) is not None
         self._shape: tuple[Any, ...] = ()
         self._graph: Any = None
         self._last = -math.inf

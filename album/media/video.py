@@ -21,9 +21,9 @@ from album.media.dates import parse_moment
 from album.media.facts import FileFacts
 from album.media.frames import (
     NEAR_BLACK,
-    Painter,
     keyframes,
     open_video,
+    paint,
     pixel_aspect,
     read_rotation,
     successive_frames,
@@ -170,9 +170,8 @@ def _read_pictures(path: Path) -> tuple[Image.Image, list[Image.Image], tuple[in
     poster, poster_light, size_px = None, -math.inf, (0, 0)
     strip: dict[float, Image.Image] = {}
     with open_video(path) as (container, stream):
-        painter = Painter(stream, PREVIEW_SIDE_PX)
         for frame in _spread_frames(container, stream):
-            picture = painter.paint(frame)
+            picture = paint(frame, stream, PREVIEW_SIDE_PX)
             small = picture.copy()
             small.thumbnail((ANIMATION_SIDE_PX, ANIMATION_SIDE_PX), reducing_gap=2.0)
             strip[frame.time or 0.0] = small

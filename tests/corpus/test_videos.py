@@ -29,7 +29,7 @@ pytestmark = pytest.mark.corpus
 FOLDERS = ["exiftool-t", "go-mp4", "mdn-media", "metadata-extractor-sample", "mp4parse"]
 
 SLOWEST_S = 20.0
-"""Far above what is measured (2.4 s, the tables of HDR colors), so that a busy machine does not fail the test."""
+"""Far above what is measured (0.4 s of CPU), so that a busy machine does not fail the test."""
 
 SIZES_THAT_ARE_NOT_THE_PICTURES = "video_colr_nclx"
 """Files whose track header says 131072 x 131072 of a picture of 2 x 2."""
