@@ -82,10 +82,11 @@ class Spool:
         with self._nothing_left_behind():
             if self._file is None:
                 self._head += chunk
-                if len(self._head) < HEAD_BYTES:
-                    return
-                chunk = self._begin()
-            self._append(chunk)
+                if len(self._head) >= HEAD_BYTES:
+                    self._append(self._begin())
+                    failpoint("upload-begun")
+            else:
+                self._append(chunk)
 
     def finish(self) -> Spooled:
         """The whole file, durable."""
@@ -138,7 +139,6 @@ class Spool:
         assert self._file is not None  # noqa: S101 - for mypy
         self._file.write(chunk)
         self._digest.update(chunk)
-        failpoint("upload-begun")
 
 
 def place(part: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from album.exceptions import AlbumError
 from album.services.spool import Spool, Spooled
 
 
-class SpooledUpload(UploadedFile):  # type: ignore[type-arg] - generic in the stubs only
+class SpooledUpload(UploadedFile):  # type: ignore[type-arg]  # generic in the stubs only
     """One file of a request: complete and durable, or refused."""
 
     def __init__(self, name: str, spooled: Spooled | None, error: AlbumError | None) -> None:

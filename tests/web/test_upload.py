@@ -39,7 +39,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     messages: list[tuple[str, int]] = []
     for task in (tasks.prepare_media, tasks.process_photo_ai):
         name = task.name.rpartition(".")[2]
-        monkeypatch.setattr(task, "apply_async", lambda args, name=name, **options: messages.append((name, *args)))
+        monkeypatch.setattr(task, "apply_async", lambda args, name=name, **_: messages.append((name, *args)))
     return messages
 
 

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from celery import current_app
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
@@ -14,7 +13,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
-from kombu.exceptions import OperationalError as BrokerError
 
 from album import tasks
 from album.exceptions import AlbumError, StorageError, StorageFull
@@ -22,6 +20,7 @@ from album.models import AIProcessingSettings, Album, MediaItem
 from album.models.media import Kind
 from album.services.ingest import IngestResult, ingest_spooled
 from album.services.uploads import SpooledUpload, SpoolHandler
+from album.tasks.bell import ring_bell
 from album.web.forms import UploadForm
 from album.web.requests import MemberRequest
 
@@ -111,7 +110,7 @@ def _store(
         result = ingest_spooled(owner=request.user, spooled=file.spooled(), album=album, modified_at=modified_at)
     except AlbumError as error:
         if isinstance(error, StorageError):
-            logger.exception("An upload could not be stored")
+            logger.error("An upload could not be stored: %s", error, exc_info=not isinstance(error, StorageFull))
         return Outcome(name, error=error)
     return Outcome(name, result)
 
@@ -138,11 +137,8 @@ def _ring(items: list[MediaItem]) -> None:
         return
     row = AIProcessingSettings.load()
     is_described_now = row.processing_enabled and row.auto_process_on_upload
-    try:
-        for item in items:
-            current_app.send_task("album.tasks.prepare_media", args=(item.pk,), retry=False)
-            if is_described_now:
-                task = tasks.process_photo_ai if item.kind == Kind.PHOTO else tasks.process_video_ai
-                task.apply_async(args=(item.pk,), retry=False)
-    except BrokerError as error:  # no second try: each could wait for seconds
-        logger.warning("Uploads stay pending until the next check: the broker does not answer (%s)", error)
+    for item in items:
+        describe = tasks.process_photo_ai if item.kind == Kind.PHOTO else tasks.process_video_ai
+        calls = [tasks.prepare_media, describe] if is_described_now else [tasks.prepare_media]
+        if not all(ring_bell(task, item.pk) for task in calls):
+            return
