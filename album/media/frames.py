@@ -55,6 +55,8 @@ _LINEAR_STEP_S = 0.25
 _TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 _UNSPECIFIED_COLORSPACE = 2
 _HIGH_DEFINITION_PX = 720
+_BUILT_IN_ERRORS = (OSError, EOFError, ValueError, ArithmeticError, RuntimeError, LookupError, MemoryError)
+_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PACKETS_TO_FIRST_FRAME = 600
 """Ten seconds at 60 frames a second; where none of them gives a picture, none will."""
 
@@ -98,6 +100,7 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
     FFmpeg is handed the open file, not its path, and may open nothing else.
     """
     import av
+    from av.error import FFmpegError
 
     options = {
         "format_whitelist": _DEMUXERS,
@@ -122,10 +125,11 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
         raise
     except FileNotFoundError as error:
         raise MediaError("The video cannot be read: the file is not there. Restore it from a backup.") from error
-    except (OSError, EOFError, ValueError, ArithmeticError, RuntimeError, LookupError, MemoryError) as error:
-        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise OSError(error.errno, error.strerror) from error  # type: ignore[union-attr] # what is written inside
+    except (*_BUILT_IN_ERRORS, FFmpegError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        code = getattr(error, "errno", None)
+        if code in _FULL_DISK:  # of what is written inside, not of the video
+            raise OSError(code, reason) from error
         raise MediaError(f"The video cannot be decoded: {reason}. Upload a complete copy.") from error
 
 

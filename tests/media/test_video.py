@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -246,6 +247,22 @@ def test_a_file_that_is_no_video_is_a_media_error_in_words(tmp_path: Path, conte
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(MediaError, match=r"^The (file|video) "):
         read_video_facts(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+def test_damage_of_any_kind_is_a_media_error_or_does_no_harm(tmp_path: Path, name: str) -> None:
+    whole = write_video(tmp_path / name, ["red", "blue"], codec="libx264", sound="aac").read_bytes()
+    chance = random.Random(name)
+    for _ in range(40):
+        content = bytearray(whole)
+        for _ in range(chance.choice([3, 30, 300])):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        (tmp_path / name).write_bytes(content[: chance.choice([len(content), chance.randrange(len(content))])])
+        for read in (read_video_facts, lambda path: render_video(path, tmp_path)):
+            try:
+                read(tmp_path / name)
+            except MediaError as error:
+                assert str(error).startswith("The ")
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
