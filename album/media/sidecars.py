@@ -16,10 +16,12 @@ def is_sidecar(name: str) -> bool:
 
 
 def find_sidecars(path: Path, names: Set[str]) -> tuple[Path, ...]:
-    """The XMP file and the Google Takeout JSON of ``path`` among the ``names`` of its folder.
+    """The XMP file and the Google Takeout JSON of ``path`` among the ``names`` of its folder, or its sidecars.
 
     ``photo.jpg.xmp`` is nearer to ``photo.jpg`` than ``photo.xmp``, which it shares with ``photo.mov``.
     """
+    if not names:
+        return ()
     nearest = next((name for stem in (path.name, path.stem) for name in _xmp_names(stem) if name in names), None)
     xmp = () if nearest is None else (path.with_name(nearest),)
     takeout = find_takeout_sidecar(path, names)

@@ -104,11 +104,11 @@ def is_wanted(name: str) -> bool:
 def _files(here: Path, names: list[str], root: Path) -> Iterator[FoundFile]:
     takeout_title = _takeout_title(here, names)
     folder_title = here.resolve().name[:TITLE_MAX_LENGTH]
-    known = set(names)
+    sidecars = set(filter(is_sidecar, names))
     for name in names:
         path = here / name
-        if not is_sidecar(name) and (not path.is_symlink() or _leads_into(path, root)):
-            yield FoundFile(path, find_sidecars(path, known), folder_title, takeout_title)
+        if name not in sidecars and (not path.is_symlink() or _leads_into(path, root)):
+            yield FoundFile(path, find_sidecars(path, sidecars), folder_title, takeout_title)
 
 
 def _leads_into(link: Path, root: Path) -> bool:

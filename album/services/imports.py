@@ -160,9 +160,10 @@ class _Import:
         if _lies_in_takeouts_trash(found):
             return None, self._note(self.totals.left_out, found, "was in the trash of Google Photos")
         verdict = self.taker.judge(found.path)
-        if self.options.is_dry_run or verdict.outcome is Outcome.IN_TRASH:
-            item = None
-        else:
+        has_more = found.sidecars or self.options.album or self._title(found)
+        is_left_alone = verdict.outcome is Outcome.IN_TRASH or (verdict.settled_id and not has_more)
+        item = None
+        if not self.options.is_dry_run and not is_left_alone:
             item = self.taker.take(found.path, verdict)
             self._add_what_the_folder_tells(item, found)
         self.totals.counts[verdict.outcome] += 1
@@ -175,11 +176,13 @@ class _Import:
         for album in self._albums_for(found):
             add_to_album(item, album)
 
+    def _title(self, found: FoundFile) -> str:
+        return found.takeout_title or (found.folder_title if self.options.has_folder_albums else "")
+
     def _albums_for(self, found: FoundFile) -> Iterator[Album]:
         if self.options.album is not None:
             yield self.options.album
-        title = found.takeout_title or (found.folder_title if self.options.has_folder_albums else "")
-        if title:
+        if title := self._title(found):
             if title not in self.albums:
                 self.albums[title] = find_album(self.options.owner, title)
             yield self.albums[title]

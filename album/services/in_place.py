@@ -25,6 +25,7 @@ class Place:
     pk: int
     size_bytes: int
     modified_ns: int | None
+    is_settled: bool = False
 
     def holds(self, path: Path) -> bool:
         try:
@@ -48,6 +49,8 @@ class Indexing:
         _refuse_odd_name(path)
         place = self.places.pop(str(path), None)
         if place is not None and place.holds(path):
+            if place.is_settled:
+                return Verdict(Outcome.KNOWN, settled_id=place.pk)
             item = MediaItem.objects.filter(pk=place.pk, source_path=str(path)).first()
             if item is not None:
                 return Verdict(Outcome.IN_TRASH if item.trashed_at else Outcome.KNOWN, item)
@@ -72,6 +75,8 @@ class Indexing:
     def take(self, path: Path, verdict: Verdict) -> MediaItem:
         """The row after it was written as ``verdict`` says."""
         item, content = verdict.item, verdict.content
+        if verdict.settled_id is not None:
+            return _load(verdict.settled_id)
         if item is None:
             assert content is not None  # noqa: S101 - for mypy: what is new was read
             return MediaItem.objects.get_or_create(
@@ -100,9 +105,9 @@ def places_of(owner: User, paths: Iterable[Path]) -> dict[str, Place]:
 
 
 def _places(rows: QuerySet[MediaItem]) -> Iterator[tuple[str, Place]]:
-    values = rows.values_list("source_path", "pk", "size_bytes", "source_modified_ns")
-    for path, pk, size_bytes, modified_ns in values.iterator():
-        yield path, Place(pk, size_bytes, modified_ns)
+    columns = ("source_path", "pk", "size_bytes", "source_modified_ns", "preview_status", "trashed_at")
+    for path, pk, size_bytes, modified_ns, preview, trashed_at in rows.values_list(*columns).iterator():
+        yield path, Place(pk, size_bytes, modified_ns, preview != Preview.WAITING and trashed_at is None)
 
 
 def refuse_missing_storage(root: Path, places: dict[str, Place]) -> None:
@@ -127,6 +132,13 @@ def _sizes_and_times(root: Path) -> Iterator[tuple[int, int]]:
     for found in Folder(root):
         stat = found.path.lstat()
         yield stat.st_size, stat.st_mtime_ns
+
+
+def _load(pk: int) -> MediaItem:
+    try:
+        return MediaItem.objects.get(pk=pk)
+    except MediaItem.DoesNotExist:
+        raise MediaError("its item was deleted meanwhile. Import again.") from None
 
 
 def _refuse_odd_name(path: Path) -> None:
