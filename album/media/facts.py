@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file came from: what is known of it beside its bytes.
+
+    Sidecars are XMP files and Takeout's JSONs, in the order of their weight. ``places_folder`` keeps the table of
+    towns from run to run. In ``home_zone`` a moment is shown of which only the instant is known, not the place.
+    """
+
+    name: str = ""
+    modified_at: datetime | None = None
+    sidecars: tuple[Path, ...] = ()
+    places_folder: Path | None = None
+    home_zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from album.exceptions import AlbumError
-from album.media.facts import FileFacts
+from album.media.facts import FileFacts, Origin
+from album.media.renditions import Rendered, render_photo
 from album.media.sandbox import storage_fault
 from album.media.sniff import MediaType
-
-if TYPE_CHECKING:
-    from album.media.metadata import Origin
-    from album.media.renditions import Rendered
 
 R = TypeVar("R")
 
@@ -53,8 +50,6 @@ def _render(path: Path, media_type: MediaType, folder: Path) -> Rendered:
         from album.media.video import render_video
 
         return render_video(path, folder)
-    from album.media.renditions import render_photo
-
     return render_photo(path, media_type, folder)
 
 

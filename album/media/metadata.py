@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from album.media.dates import (
     most_trusted,
     settle_zone,
 )
-from album.media.facts import FileFacts
+from album.media.facts import FileFacts, Origin
 from album.media.motion import find_clip, read_content_identifier
 from album.media.places import find_place
 from album.media.sniff import MediaType
@@ -38,21 +38,6 @@ _LENS = ("Exif.Photo.LensModel", "Xmp.exifEX.LensModel", "Xmp.aux.Lens", "Exif.C
 
 # Source: MicrosoftPhoto:Rating; Windows writes 1, 25, 50, 75 and 99 for one to five stars.
 _PERCENT_OF_STARS = ((87, 5), (63, 4), (38, 3), (13, 2), (1, 1), (0, 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a file came from: what is known of it beside its bytes.
-
-    Sidecars are XMP files and Takeout's JSONs, in the order of their weight. ``places_folder`` keeps the table of
-    towns from run to run. In ``home_zone`` a moment is shown of which only the instant is known, not the place.
-    """
-
-    name: str = ""
-    modified_at: datetime | None = None
-    sidecars: tuple[Path, ...] = ()
-    places_folder: Path | None = None
-    home_zone: tzinfo = UTC
 
 
 def read_facts(path: Path, media_type: MediaType, origin: Origin) -> FileFacts:

@@ -15,9 +15,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from album.exceptions import MediaError, StorageError, UnsupportedMedia
-from album.media.facts import FileFacts
+from album.media.facts import FileFacts, Origin
 from album.media.inspection import Inspection, inspect_file
-from album.media.metadata import Origin
 from album.media.renditions import GRID, PREVIEW
 from album.media.sandbox import Sandbox
 from album.media.sidecars import find_sidecars

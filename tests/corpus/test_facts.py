@@ -14,8 +14,8 @@ import pytest
 
 from album.exceptions import UnsupportedMedia
 from album.media.dates import parse_offset
-from album.media.facts import FileFacts
-from album.media.metadata import Origin, read_facts
+from album.media.facts import FileFacts, Origin
+from album.media.metadata import read_facts
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from tests.corpus.places import CORPUS, need
 

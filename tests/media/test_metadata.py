@@ -12,8 +12,8 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
-from album.media.facts import FileFacts
-from album.media.metadata import Origin, read_facts
+from album.media.facts import FileFacts, Origin
+from album.media.metadata import read_facts
 from album.media.sniff import HEAD_BYTES, sniff
 from tests.media.video_files import write_video
 
