@@ -39,8 +39,10 @@ def _convert(image: Image.Image, profile: bytes) -> Image.Image:
     transform = None
     if image.mode == "LAB" or (profile and len(profile) <= MAX_PROFILE_BYTES):
         transform = _transform(bytes(profile), image.mode)
-    turned = None if transform is None else transform.apply(image)
-    return image.convert("RGB") if turned is None else turned
+    if transform is not None:
+        turned: Image.Image = transform.apply(image)
+        return turned
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert would copy it
 
 
 @lru_cache(maxsize=8)
