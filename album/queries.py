@@ -96,7 +96,7 @@ def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
 
 
 def with_details(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-    """``items`` with owner, tags with their sources, the ledger of stages, and ``has_clip``: another item moves it."""
+    """``items`` with owner, tags with sources, the ledger of stages, and ``has_clip``: another item moves it."""
     items = items.annotate(has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))))
     tags = ItemTag.objects.select_related("tag").order_by("source", "-score", "tag__name")
     return items.select_related("owner").prefetch_related(Prefetch("item_tags", queryset=tags), "stage_results")
