@@ -75,7 +75,7 @@ class MediaItem(models.Model):
     video_codec = models.CharField(max_length=20, blank=True)
     audio_codec = models.CharField(max_length=20, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    trashed_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    trashed_at = models.DateTimeField(null=True, blank=True)
 
     # A motion photo: the clip lies in the original at an offset, or is an item of its own that points here.
     motion_offset = models.BigIntegerField(null=True, blank=True)
@@ -111,7 +111,11 @@ class MediaItem(models.Model):
         indexes = [
             models.Index(fields=("kind", "processing_status", "id"), name="item_kind_status"),
             models.Index(fields=("owner", "-taken_at", "-id"), name="item_timeline"),
+            models.Index(fields=("sha256",), name="item_sha256"),
             models.Index(fields=("preview_status", "id"), name="item_preview_status"),
+            models.Index(
+                fields=("owner", "trashed_at"), name="item_trash", condition=models.Q(trashed_at__isnull=False)
+            ),
             models.Index(fields=("source_path",), name="item_source_path", condition=~models.Q(source_path="")),
             models.Index(
                 fields=("content_identifier",),

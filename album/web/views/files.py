@@ -24,6 +24,8 @@ from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
 MP4, AVIF = "video/mp4", "image/avif"
+ALIKE = {"video/quicktime", "video/x-m4v"}
+"""Containers that browsers play as MP4, and some of them only under that name."""
 
 
 @require_safe
@@ -96,7 +98,7 @@ def animation(request: MemberRequest, pk: int) -> HttpResponseBase:
 def _play(request: MemberRequest, video: MediaItem) -> HttpResponseBase:
     if video.video_proxy:
         return _serve(request, Path(video.video_proxy.path), MP4)
-    return _serve(request, video.path, video.mime_type)
+    return _serve(request, video.path, MP4 if video.mime_type in ALIKE else video.mime_type)
 
 
 def _serve(
