@@ -46,7 +46,8 @@ class Indexing:
 
     def judge(self, path: Path) -> Verdict:
         """Raises MediaError and OSError: the file cannot be taken."""
-        _refuse_odd_name(path)
+        if not _fits_into_a_row(path):
+            raise MediaError("its path is not valid UTF-8. Rename it, or import without --in-place.")
         place = self.places.pop(str(path), None)
         if place is not None and place.holds(path):
             if place.is_settled:
@@ -100,7 +101,9 @@ def places_below(owner: User, root: Path) -> dict[str, Place]:
 
 def places_of(owner: User, paths: Iterable[Path]) -> dict[str, Place]:
     """The same for some paths."""
-    rows = MediaItem.objects.filter(owner=owner, source_path__in=[str(path) for path in paths])
+    rows = MediaItem.objects.filter(
+        owner=owner, source_path__in=[str(path) for path in paths if _fits_into_a_row(path)]
+    )
     return dict(_places(rows))
 
 
@@ -141,11 +144,13 @@ def _load(pk: int) -> MediaItem:
         raise MediaError("its item was deleted meanwhile. Import again.") from None
 
 
-def _refuse_odd_name(path: Path) -> None:
+def _fits_into_a_row(path: Path) -> bool:
+    """False for names that are not valid UTF-8, which file systems allow and databases do not."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise MediaError("its path is not valid UTF-8. Rename it, or import without --in-place.") from None
+        return False
+    return True
 
 
 def _read(path: Path) -> Content:

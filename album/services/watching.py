@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from django.db import DatabaseError, close_old_connections
 
 from album.exceptions import AlbumError, StorageError
 from album.media.sidecars import is_sidecar
@@ -63,7 +64,7 @@ def watch_folder(
     report: Callable[[ImportTotals | str], None],
     force_polling: bool | None = None,
 ) -> None:
-    """Returns when ``options.stop`` is set. A storage that goes away is waited for, which is reported once.
+    """Returns when ``options.stop`` is set. A disk or database that goes away is waited for and reported once.
 
     Raises:
         AlbumError: there is no such folder at the start.
@@ -73,9 +74,10 @@ def watch_folder(
         try:
             _watch(options, report, force_polling)
             has_begun, problem = True, ""
-        except (AlbumError, OSError) as error:
+        except (AlbumError, OSError, DatabaseError) as error:
             if not has_begun and isinstance(error, AlbumError) and not isinstance(error, StorageError):
                 raise
+            close_old_connections()
             if str(error) != problem:
                 report(problem := str(error))
             options.stop.wait(RETRY_S)

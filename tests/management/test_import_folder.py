@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from album.models import Album, MediaItem
+from tests.architecture.test_docs import REPOSITORY, manage_lines
 from tests.cast import Cast, scene_bytes
 from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import Installation, wait_until
@@ -89,3 +90,15 @@ def test_an_import_that_was_killed_goes_on_where_it_was(installation: Installati
     assert {status for status, _ in rows} == {"ready"}
     originals = (installation.folder / "var" / "media" / "originals").rglob("*.jpg")
     assert sorted(path.stem for path in originals) == sorted(sha256 for _, sha256 in rows)
+
+
+def test_the_lines_of_the_guide(installation: Installation, folder: Path) -> None:
+    installation.python(MAKE_ADMIN)
+    for name in ("Takeout", "inbox"):
+        (folder / name).mkdir()
+    lines = [line for line in manage_lines(REPOSITORY / "docs" / "importing.md") if "--watch" not in line]
+    assert len(lines) >= 4
+    for line in lines:
+        installation.manage(*(word.replace("/mnt/photos", str(folder)) for word in line))
+    assert installation.ask("MediaItem.objects.filter(preview_status='ready').count()") == 3
+    assert installation.ask("Album.objects.get(title='Old camera').items.count()") == 3

@@ -14,6 +14,7 @@ from pytest_django import Settings
 from album.exceptions import AlbumError, StorageError
 from album.models import Album, MediaItem, Preview
 from album.preparation.sidecars import sidecars_of
+from album.services.folders import Folder
 from album.services.imports import ImportOptions, ImportTotals, import_folder
 from album.services.verdicts import Outcome
 from tests.cast import Cast, scene_bytes
@@ -239,3 +240,26 @@ def test_takeout_albums_dates_and_trash(cast: Cast, tmp_path: Path) -> None:
     assert item.description == "Ice cream"
     assert item.taken_at is not None
     assert item.taken_at.timestamp() == 1563974400
+
+
+@pytest.mark.parametrize(
+    ("stated", "title"),
+    [
+        ({"title": "By the sea 2019", "access": "protected"}, "By the sea 2019"),
+        ({"albumData": {"title": "Old export", "date": {}}}, "Old export"),
+        ({"title": "Photos from 2019", "date": {}}, ""),
+        ({"title": "Fotos von 2019", "date": {}}, ""),
+        ({"title": "Photos de 2019", "date": {}}, ""),
+        ({"title": "2019-07-24 #2", "date": {}}, ""),
+        ({"title": "  ", "access": ""}, ""),
+        ({"title": ["no text"], "access": ""}, ""),
+        ({"title": "A program's file"}, ""),
+        ({"title": "IMG_1.jpg", "date": {}, "photoTakenTime": {}}, ""),
+        ([], ""),
+    ],
+)
+def test_which_json_names_an_album(tmp_path: Path, stated: object, title: str) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "metadaten.json").write_text(json.dumps(stated))
+    assert [found.takeout_title for found in Folder(tmp_path)] == [title]

@@ -15,7 +15,8 @@ from pytest_django import Settings
 from album.exceptions import AlbumError, StorageError
 from album.models import MediaItem, Preview, Status
 from album.services import in_place
-from album.services.imports import ImportOptions, ImportTotals, import_folder
+from album.services.folders import Folder
+from album.services.imports import ImportOptions, ImportTotals, import_files, import_folder
 from album.services.verdicts import Outcome
 from tests.cast import Cast, make_photo, scene_bytes
 from tests.services.test_imports import XMP
@@ -175,6 +176,8 @@ def test_a_newer_sidecar_of_a_known_file_is_read(cast: Cast, disk: Path) -> None
 
 def test_a_name_that_no_row_can_hold_is_told(cast: Cast, disk: Path) -> None:
     Path(os.fsdecode(os.fsencode(disk) + b"/\xff.jpg")).write_bytes(scene_bytes(seed=8))
+    options = ImportOptions(cast.alice, disk, is_in_place=True)
+    assert len(import_files(options, list(Folder(disk))).failed) == 1
     totals = run(cast, disk)
     assert totals.failed == ["?.jpg: its path is not valid UTF-8. Rename it, or import without --in-place."]
     assert dict(import_folder(ImportOptions(cast.alice, disk)).counts) == {Outcome.KNOWN: 3, Outcome.NEW: 1}

@@ -22,7 +22,7 @@ from tests.faults.installation import wait_until
 from tests.services.test_imports import XMP
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SOON_S = 20
+SOON_S = 40
 
 
 @dataclass
@@ -96,9 +96,9 @@ def test_a_file_that_grows_is_taken_once_and_whole(watch: Watch) -> None:
     content = scene_bytes(seed=1)
     watch.start()
     with (watch.folder / "a.jpg").open("wb", buffering=0) as file:
-        for start in range(0, len(content), len(content) // 6 + 1):
-            file.write(content[start : start + len(content) // 6 + 1])
-            time.sleep(0.5)
+        for start in range(0, len(content), len(content) // 15 + 1):
+            file.write(content[start : start + len(content) // 15 + 1])
+            time.sleep(0.2)
     wait_until(has(1), SOON_S, "a.jpg")
     assert MediaItem.objects.get().path.read_bytes() == content
 

@@ -53,9 +53,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.limit = None if options["verbosity"] > 1 else LINES_SHOWN
         self.stop = Event()
-        before = {
-            number: signal.signal(number, lambda *_: self.stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             if options["watch"]:
                 self._watch(self._read_options(options), options["poll"] or None)
@@ -64,8 +62,13 @@ class Command(BaseCommand):
         except AlbumError as error:
             raise CommandError(str(error)) from error
         finally:
-            for number, handler in before.items():
+            for number, handler in self.handlers.items():
                 signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: object) -> None:
+        """Ends after the file at hand; asked a second time, at once."""
+        self.stop.set()
+        signal.signal(number, self.handlers[signal.Signals(number)])
 
     def _read_options(self, options: dict[str, Any]) -> ImportOptions:
         owner = find_owner(options["owner"])
