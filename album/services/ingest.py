@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -68,17 +68,18 @@ def ingest_spooled(
     # come one after the other. The row's transaction is short: no other writer waits for a disk.
     with storage_errors(spooled.name), content_lock(Path(settings.MEDIA_ROOT), spooled.sha256):
         relative = original_path(spooled.sha256, spooled.media_type.extension)
-        known = MediaItem.objects.filter(owner=owner, sha256=spooled.sha256).first()
+        known = MediaItem.objects.filter(owner=owner, sha256=spooled.sha256).only("original", "source_path").first()
         is_whole = known is not None and _holds(known.path, spooled)
         is_placed = not is_whole and _place_original(spooled, relative)
         failpoint("upload-placed")
         try:
             with transaction.atomic():
-                values = _row_values(spooled, relative, modified_at)
+                # Looked for once more: it may have left the trash for good meanwhile.
                 item, is_new = MediaItem.objects.select_for_update().get_or_create(
-                    owner=owner, sha256=spooled.sha256, defaults=values
+                    owner=owner, sha256=spooled.sha256, defaults=_row_values(spooled, relative, modified_at)
                 )
-                if not is_new and not is_whole:
+                if not _holds(item.path, spooled):
+                    _place_original(spooled, relative)
                     _mend(item, relative)
                 was_trashed = _take_back(item)
                 if album is not None:
@@ -112,7 +113,7 @@ def _place_original(spooled: Spooled, relative: str) -> bool:
     return True
 
 
-def _row_values(spooled: Spooled, relative: str, modified_at: datetime | None) -> dict[str, object]:
+def _row_values(spooled: Spooled, relative: str, modified_at: datetime | None) -> dict[str, Any]:
     return {
         "kind": spooled.media_type.kind,
         "mime_type": spooled.media_type.mime,

