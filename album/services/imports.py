@@ -12,7 +12,7 @@ from typing import Protocol
 
 from django.contrib.auth.models import User
 
-from album.exceptions import AlbumError, MediaError, StorageError, UnsupportedMedia
+from album.exceptions import AlbumError, MediaError, StorageError, StorageFull, UnsupportedMedia
 from album.media.takeout import read_takeout
 from album.models import Album, MediaItem, Preview
 from album.preparation.boxes import make_box
@@ -22,6 +22,7 @@ from album.services.copying import Copying, known_sizes
 from album.services.folders import Folder, FoundFile
 from album.services.in_place import Indexing, places_below, places_of, refuse_missing_storage
 from album.services.ingest import add_to_album
+from album.services.spool import FULL_DISK
 from album.services.verdicts import Outcome, Verdict
 
 
@@ -170,11 +171,22 @@ class _Import:
         return item, verdict.outcome
 
     def _add_what_the_folder_tells(self, item: MediaItem, found: FoundFile) -> None:
-        if keep_sidecars(item.sha256, item.owner_id, found.sidecars) and item.prepared_at is not None:
-            item.preview_status, item.prepared_at, item.prepare_attempts = Preview.WAITING, None, 0
-            item.save(update_fields=["preview_status", "prepared_at", "prepare_attempts"])
+        if self._keep_sidecars(item, found) and item.prepared_at is not None:
+            again = {"preview_status": Preview.WAITING, "prepared_at": None, "prepare_attempts": 0}
+            MediaItem.objects.filter(pk=item.pk).update(**again)
+            item.preview_status = Preview.WAITING
         for album in self._albums_for(found):
             add_to_album(item, album)
+
+    def _keep_sidecars(self, item: MediaItem, found: FoundFile) -> bool:
+        """True if they say something new. The item is there whether they can be read or not."""
+        try:
+            return keep_sidecars(item.sha256, item.owner_id, found.sidecars)
+        except OSError as error:
+            if error.errno in FULL_DISK:
+                raise StorageFull("storage full: a sidecar was not kept. Free some space and retry.") from error
+            self._note(self.totals.failed, found, f"was taken, but its sidecar was not ({error.strerror}).")
+            return False
 
     def _title(self, found: FoundFile) -> str:
         return found.takeout_title or (found.folder_title if self.options.has_folder_albums else "")

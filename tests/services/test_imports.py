@@ -209,6 +209,13 @@ def test_a_newer_sidecar_is_read_again_and_words_of_people_stay(cast: Cast, fold
     assert counts(totals) == {Outcome.KNOWN: 4}
 
 
+def test_a_sidecar_that_cannot_be_read_costs_nobody_the_photo(cast: Cast, folder: Path) -> None:
+    (folder / "a.jpg.xmp").symlink_to(folder / "nowhere.xmp")
+    totals = run(cast, folder)
+    assert totals.failed == ["a.jpg: was taken, but its sidecar was not (No such file or directory)."]
+    assert MediaItem.objects.get(original_name="a.jpg").preview_status == Preview.READY
+
+
 def test_two_owners_of_one_photo_keep_their_own_sidecars(cast: Cast, folder: Path) -> None:
     (folder / "a.jpg.xmp").write_text(XMP.format(rating=4, title="By the sea"))
     run(cast, folder)
