@@ -116,12 +116,9 @@ class MediaItem(models.Model):
             models.Index(
                 fields=("owner", "trashed_at"), name="item_trash", condition=models.Q(trashed_at__isnull=False)
             ),
-            models.Index(fields=("source_path",), name="item_source_path", condition=~models.Q(source_path="")),
-            models.Index(
-                fields=("content_identifier",),
-                name="item_content_identifier",
-                condition=~models.Q(content_identifier=""),
-            ),
+            # Without a condition: SQLite does not match a bound parameter to a partial index.
+            models.Index(fields=("source_path",), name="item_source_path"),
+            models.Index(fields=("content_identifier",), name="item_content_identifier"),
         ]
 
     def __str__(self) -> str:
