@@ -46,14 +46,14 @@ SHOWN_AT_LEAST = {
 }
 """Different pictures and videos of each folder that can be seen. Measured: what was shown, 2026-11.
 
-Of the rest Pillow and libheif by themselves decode nothing either, but for gray pictures of truncated files. Most is
-damaged on purpose, is JPEG 2000, ICO, SGI or TGA, or is a video without a picture.
+Of the rest Pillow and libheif by themselves decode nothing either, but for gray pictures of truncated files. Most
+is damaged on purpose, is JPEG 2000, ICO, SGI or TGA, or is a video without a picture.
 """
 
 SIDECARS = {".xmp", ".json"}
 NO_MEDIA = SIDECARS | {".md", ".markdown", ".rst", ""}
 ODD_MEDIA = {".bin", ".p7", ".iso", ".container"}
-"""Damaged FLI, PCX and SGI pictures, two thumbnails, an image of a CD, a dummy: under names that no camera gives."""
+"""Damaged FLI, PCX and SGI pictures, two thumbnails, an image of a CD, a dummy: names that no camera gives."""
 
 
 @pytest.fixture(scope="session")
