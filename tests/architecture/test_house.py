@@ -23,6 +23,10 @@ HEAVY = (
     "inflect",
     "huggingface_hub",
     "rest_framework.views",
+    "PIL",
+    "numpy",
+    "pyexiv2",
+    "pillow_heif",
 )
 
 

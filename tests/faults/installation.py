@@ -29,13 +29,18 @@ MAKE_PHOTOS = """
 """
 
 MAKE_ROWS = """
+    import os, shutil
     from album.models import MediaItem
-    one = MediaItem.objects.get()
-    MediaItem.objects.bulk_create(
+    from album.preparation.paths import rendition_path
+    from album.preparation.prepare import prepare_item
+    one = prepare_item(MediaItem.objects.get())
+    rows = MediaItem.objects.bulk_create(
         MediaItem(owner=one.owner, kind=one.kind, original=one.original.name, original_name=f"row-{{n}}.png",
-                  sha256=f"{{n:064x}}", size_bytes=one.size_bytes, mime_type=one.mime_type)
+                  sha256=f"{{n:064x}}", size_bytes=one.size_bytes, mime_type=one.mime_type, preview_status="ready")
         for n in range({count} - 1)
     )
+    for row in rows:
+        shutil.copytree(rendition_path(one, ""), rendition_path(row, ""), copy_function=os.link)
 """
 
 

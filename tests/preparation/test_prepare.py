@@ -77,9 +77,13 @@ def test_what_people_correct_stays_unless_forced(cast: Cast, box: CountingBox) -
     shutil.rmtree(rendition_path(item, GRID).parent)
     prepare_item(item, box=box)
     assert rendition_path(item, GRID).is_file()
+    item.refresh_from_db()
     assert (item.taken_at, item.camera) == (corrected, "grandpa's box")
     prepare_item(item, box=box, force=True)
     assert (item.taken_at, item.camera) == (TAKEN.replace(tzinfo=UTC), "")
+    MediaItem.objects.update(taken_at=corrected)
+    prepare_item(item, box=box, force=True)
+    assert MediaItem.objects.get().taken_at == TAKEN.replace(tzinfo=UTC), "whatever the caller knew"
 
 
 def test_words_of_the_file_fill_only_what_is_blank(cast: Cast, box: CountingBox, tmp_path: Path) -> None:
