@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from album.preparation.avif import make_large_avif
 from django.test import Client
 from PIL import Image
 
+from album.preparation.avif import make_large_avif
 from tests.cast import Cast, make_photo, make_rows, scene_bytes
 from tests.media.video_files import write_video
 
