@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from album.exceptions import MediaError
+from album.media.durable import written_whole
 from album.media.frames import first_frame, frame_rotation, hdr_transfer, is_decodable, open_video, upright_size
 
 PROXY_SIDE_PX = 1280
@@ -42,23 +41,17 @@ def make_proxy(path: Path, target: Path, *, max_side_px: int = PROXY_SIDE_PX, th
     """
     import av
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    os.close(descriptor)
-    try:
-        with open_video(path) as (source, video):
-            first = first_frame(source, video)
-            if first is None:
-                raise MediaError("The video cannot be decoded: no frame is readable. Upload a complete copy.")
-            size_px = _even_size(upright_size(first, video), max_side_px)
-        with (
-            open_video(path, threads=threads) as (source, video),
-            av.open(part, "w", format="mp4", options={"movflags": "+faststart"}) as output,
-        ):
-            _transcode(source, video, _VideoTrack(output, first, size_px, video.guessed_rate, threads))
-        Path(part).replace(target)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    with open_video(path) as (source, video):
+        first = first_frame(source, video)
+        if first is None:
+            raise MediaError("The video cannot be decoded: no frame is readable. Upload a complete copy.")
+        size_px = _even_size(upright_size(first, video), max_side_px)
+    with (
+        written_whole(target) as part,
+        open_video(path, threads=threads) as (source, video),
+        av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output,
+    ):
+        _transcode(source, video, _VideoTrack(output, first, size_px, video.guessed_rate, threads))
 
 
 def _even_size(size_px: tuple[int, int], max_side_px: int) -> tuple[int, int]:

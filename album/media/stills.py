@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from PIL import ExifTags, Image, ImageFile
 
 from album.exceptions import MediaError
 from album.media.decode import is_truncation, open_photo, read_orientation, shrink
+from album.media.durable import written_whole
 from album.media.openers import ORIGINAL_SIZE, seek_large_preview
 from album.media.renditions import GRID, GRID_SIDE_PX, PREVIEW, PREVIEW_SIDE_PX
 from album.media.sniff import MediaType
@@ -89,18 +88,9 @@ def _fit(image: Image.Image, side_px: int) -> Image.Image:
 
 
 def _write(image: Image.Image, target: Path, options: dict[str, Any]) -> None:
-    """Saves under another name first: no reader ever meets half a picture, not even after a power cut."""
     image.info = {}  # profiles, Exif and texts of the original, which some encoders would copy
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            image.save(file, **options)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(target) as part:
+        image.save(part, **options)
 
 
 def _make_placeholder(image: Image.Image) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from PIL import Image
 
 from album.exceptions import MediaError
 from album.media.dates import parse_moment
+from album.media.durable import written_whole
 from album.media.facts import FileFacts
 from album.media.frames import (
     NEAR_BLACK,
@@ -208,9 +208,5 @@ def _write_animation(pictures: list[Image.Image], target: Path) -> None:
         content = file.getvalue()
         if len(content) <= ANIMATION_MAX_BYTES:
             break
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
+    with written_whole(target) as part:
         part.write_bytes(content)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -63,6 +63,12 @@ def test_browsers_can_play_the_proxy(tmp_path: Path, name: str, how: dict[str, A
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["proxy.mp4"]
 
 
+def test_others_may_read_a_proxy(tmp_path: Path) -> None:
+    make_proxy(write_video(tmp_path / "a.mp4", ["red"]), tmp_path / "proxy.mp4")
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "proxy.mp4").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_a_proxy_begins_with_its_index(tmp_path: Path) -> None:
     make_proxy(write_video(tmp_path / "a.avi", ["red"]), tmp_path / "b.mp4")
     content = (tmp_path / "b.mp4").read_bytes()
@@ -164,7 +170,7 @@ def test_what_is_no_video_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"\x00\x00\x00\x14ftypisom\x00\x00\x02\x00isom" + bytes(99))
     with pytest.raises(MediaError, match=r"^The video cannot be decoded"):
         make_proxy(tmp_path / "a.mp4", tmp_path / "out" / "b.mp4")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_is_no_fault_of_the_video(tmp_path: Path) -> None:
