@@ -66,7 +66,12 @@ class Touched:
     def note(self, message: str) -> None: ...
 
 
-def no_decoding(item: MediaItem, *, min_side_px: int, video_frames: int) -> list[Frame]:
+def no_finding(item: MediaItem, **_: object) -> Path:
+    """Where nothing is looked for."""
+    return Path()
+
+
+def no_decoding(item: MediaItem, *_: object, **__: object) -> list[Frame]:
     """The constant frame, in place of the file's."""
     return [FRAME]
 
@@ -100,7 +105,8 @@ def main(meeting: str | None = None) -> None:
     if meeting is not None:
         meet(Path(meeting), 2)
     calls = [clock(Claimer, "claim"), clock(Claimer, "renew"), clock(Recorder, "completed")]
-    setattr(batch, "load_frames", no_decoding)  # noqa: B010 - the name is imported there, not exported
+    for name, instead in (("find_source", no_finding), ("load_frames", no_decoding)):
+        setattr(batch, name, instead)  # the name is imported there, not exported
     touched, analyzer = Touched(), Constant()
     work = StageWork(Stage.CAPTION, ((analyzer.weights, lambda: analyzer),))
     run = BatchRun(kind=Kind.PHOTO, trigger=BatchRun.Trigger.COMMAND)

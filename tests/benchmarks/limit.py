@@ -1,7 +1,7 @@
 """The least that two previews of a photo can cost: ``python -m tests.benchmarks.limit TARGET FILE...``.
 
-Libjpeg-turbo's scaled decode, one resize chain and one encode (of the larger) in a bare loop: no database, no child,
-no metadata, no hash. Sizes and filters are those of the album's renditions.
+Libjpeg-turbo's scaled decode, one resize chain and one encode (of the larger) in a bare loop: no database, no
+child, no metadata, no hash. Sizes and filters are those of the album's renditions.
 """
 
 from __future__ import annotations

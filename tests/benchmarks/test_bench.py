@@ -45,7 +45,7 @@ def test_the_status_is_1_where_one_target_is_missed(
         yield Figure("good", 1, most=2)
         yield Figure("bad", 3, most=2)
 
-    monkeypatch.setitem(batch.PARTS, "ledger", ("Made up", figures, False))
+    monkeypatch.setitem(batch.PARTS, "ledger", ("Made up", figures))
     assert batch.main(["--quick", "--only", "ledger"]) == 1
     assert capsys.readouterr().out.endswith("1 missed: bad\n")
 
