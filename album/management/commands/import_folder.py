@@ -9,14 +9,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from album.exceptions import AlbumError
 from album.inference.hardware import detect_hardware
-from album.inference.profiles import choose_profile
 from album.services.folders import Folder
 from album.services.imports import ImportOptions, ImportTotals, find_album, import_folder, printable
 from album.services.verdicts import Outcome
@@ -81,7 +79,7 @@ class Command(BaseCommand):
             is_in_place=options["in_place"],
             has_folder_albums=options["albums_from_folders"],
             is_dry_run=is_dry_run,
-            workers=options["workers"] or choose_profile(detect_hardware(), settings.AI_PROFILE)[0].decode_threads,
+            workers=options["workers"] or max(1, detect_hardware().cores // 2),  # the others serve pages
             stop=self.stop,
         )
 
