@@ -74,11 +74,12 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["album.web.addresses"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]
@@ -154,7 +155,7 @@ LOCAL_REDIS, FILE_QUEUE = "redis://localhost:6379/0", "filesystem://localhost"
 FILE_QUEUE_MARK = VAR_DIR / "filesystem-broker"  # there while choose_broker finds no Redis
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", FILE_QUEUE if FILE_QUEUE_MARK.exists() else LOCAL_REDIS)
 CELERY_RESULT_BACKEND = LOCAL_REDIS
-# One retry at once: by default a message is tried for 6 s while Redis is down, and with it the request of an upload.
+# One retry at once: by default a message is tried for 6 s while Redis is down, and the request of an upload too.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
     "socket_timeout": 10,
     "socket_connect_timeout": 5,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 from typing import BinaryIO
 
 from django.http import FileResponse, HttpResponse, HttpResponseBase
@@ -11,32 +11,30 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def file_response(path: Path, wanted: str | None, part: tuple[int, int] | None = None) -> HttpResponseBase:
-    """The file, or the one range that the header value ``wanted`` asks for (RFC 9110, section 14).
+def file_response(file: BinaryIO, wanted: str | None, part: tuple[int, int] | None = None) -> HttpResponseBase:
+    """The open file, or the one range that the header value ``wanted`` asks for (RFC 9110, section 14).
 
     With ``part``, an offset and a size in bytes, those bytes are all that there is of the file. What is not one
     plain range is ignored, as the standard allows; one beyond the end is answered by 416.
-
-    Raises:
-        FileNotFoundError: there is no such file.
     """
-    file_size = path.stat().st_size
+    file_size = os.fstat(file.fileno()).st_size
     offset, size = part or (0, file_size)
     size = max(0, min(size, file_size - offset))
     match = _ONE_RANGE.fullmatch(wanted or "")
     if match is None or match[1] == match[2] == "":
         headers = {"Accept-Ranges": "bytes", "Content-Length": str(size)}
-        return FileResponse(_Part(path.open("rb"), offset, size) if part else path.open("rb"), headers=headers)
+        return FileResponse(_Part(file, offset, size) if part else file, headers=headers)
     start = int(match[1]) if match[1] else max(0, size - int(match[2]))
     end = min(size - 1, int(match[2])) if match[1] and match[2] else size - 1
     if start > end:
+        file.close()
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Range": f"bytes {start}-{end}/{size}",
         "Content-Length": str(end - start + 1),
     }
-    return FileResponse(_Part(path.open("rb"), offset + start, end - start + 1), status=206, headers=headers)
+    return FileResponse(_Part(file, offset + start, end - start + 1), status=206, headers=headers)
 
 
 class _Part:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 from PIL import Image
 
+from album.models import MediaItem
 from album.preparation.avif import make_large_avif
+from album.services.imports import ImportOptions, import_folder
 from tests.cast import Cast, make_photo, make_rows, scene_bytes
 from tests.media.video_files import write_video
 
@@ -106,6 +112,86 @@ def test_a_lost_original_is_not_found(cast: Cast, alice_client: Client) -> None:
     assert alice_client.get(f"/media/{item.pk}/original/").status_code == 404
 
 
+@pytest.fixture
+def indexed(cast: Cast, tmp_path: Path) -> MediaItem:
+    """A photo of alice's that was indexed in place; another file of the same size lies beside the folder."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.jpg").write_bytes(scene_bytes())
+    (tmp_path / "secret").write_bytes(bytes(len(scene_bytes())))
+    import_folder(ImportOptions(owner=cast.alice, folder=tmp_path / "pictures", is_in_place=True))
+    return MediaItem.objects.get()
+
+
+def link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent.parent / "secret")
+
+
+def link_of_the_same_time(path: Path) -> None:
+    times = path.stat()
+    os.utime(path.parent.parent / "secret", ns=(times.st_atime_ns, times.st_mtime_ns))
+    link(path)
+
+
+def hard_link(path: Path) -> None:
+    path.unlink()
+    path.hardlink_to(path.parent.parent / "secret")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("replace", [link, link_of_the_same_time, hard_link, pipe, Path.unlink])
+def test_only_the_file_that_was_indexed_is_opened(
+    alice_client: Client, indexed: MediaItem, replace: Callable[[Path], None]
+) -> None:
+    MediaItem.objects.update(motion_offset=0, motion_size_bytes=9)
+    views = [f"/media/{indexed.pk}/{view}/" for view in ("original", "motion")]
+    assert [len(body(alice_client.get(view))) for view in views] == [indexed.size_bytes, 9]
+    replace(indexed.path)
+    assert [alice_client.get(view).status_code for view in views] == [404, 404]
+
+
+def test_a_file_that_cannot_be_read_is_not_found(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
+    content = write_video(tmp_path / "v.mp4", ["red"]).read_bytes()
+    video = make_photo(cast.alice, content=content, original_name="v.mp4", motion_offset=0, motion_size_bytes=9)
+    video.path.unlink()
+    video.path.mkdir()  # opening it fails, also for root
+    for folder in (Path(django_settings.MEDIA_ROOT) / "renditions").glob("*/*/*"):
+        (folder / "animation.webp").unlink(missing_ok=True)
+        (folder / "animation.webp").mkdir()
+    for view in ("original", "playback", "motion", "animation"):
+        assert alice_client.get(f"/media/{video.pk}/{view}/").status_code == 404, view
+
+
+def caching(answer) -> str:
+    body(answer)
+    return str(answer.headers["Cache-Control"])
+
+
+def test_what_changes_gets_another_address(cast: Cast, alice_client: Client) -> None:
+    item = make_photo(cast.alice)
+    for page, side in (("/", "&amp;side=400"), (f"/media/{item.pk}/", "")):
+        (shown,) = re.findall(r'src="(/media/\S+preview/\S+)"', alice_client.get(page).content.decode())
+        assert shown == f"/media/{item.pk}/preview/?v={item.sha256[:8]}{side}"
+    address = f"/media/{item.pk}/preview/?v="
+    assert caching(alice_client.get(address + item.sha256[:8])) == "private, max-age=31536000, immutable"
+    for other in (address, address + "0" * 8, f"/media/{item.pk}/original/"):
+        assert caching(alice_client.get(other)) == "private, no-cache"
+
+
+def test_a_video_gets_another_address_with_its_copy(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
+    content = write_video(tmp_path / "v.mp4", ["red"]).read_bytes()
+    video = make_photo(cast.alice, content=content, needs_proxy=False)
+    before = alice_client.get(f"/media/{video.pk}/").content.decode()
+    MediaItem.objects.update(video_proxy="renditions/proxy.mp4")
+    after = alice_client.get(f"/media/{video.pk}/").content.decode()
+    old, new = (re.findall(r'src="(/media/\S+)"', page)[0] for page in (before, after))
+    assert old != new and "playback" in old
+
+
 def test_the_clip_of_a_motion_photo_is_a_part_of_its_file(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
     clip = write_video(tmp_path / "clip.mp4", ["red"]).read_bytes()
     photo = scene_bytes()
@@ -128,5 +214,5 @@ def test_a_video_has_a_moving_preview(cast: Cast, alice_client: Client, tmp_path
     content = write_video(tmp_path / "v.mp4", ["red", "blue", "green"]).read_bytes()
     video = make_photo(cast.alice, content=content, original_name="v.mp4")
     with Image.open(io.BytesIO(body(alice_client.get(f"/media/{video.pk}/animation/")))) as image:
-        assert image.format == "WEBP" and image.is_animated
+        assert image.format == "WEBP" and getattr(image, "is_animated", False)
     assert body(alice_client.get(f"/media/{video.pk}/playback/")) == content
