@@ -1,17 +1,21 @@
 """Decoding in a child process that may be killed: what a file does to its decoder stays in that child.
 
 The child is a bare interpreter that knows this room and nothing of Django. It takes one call at a time, as a pickle
-over a socket, under limits on memory, processor time, file size and open files.
+over a socket, under limits on memory, processor time, file size and open files. That holds against crashes, hangs
+and hunger. It is no prison: code that a file smuggles into the child has the rights of the account that runs the
+album, though its answers can call nothing in the parent (``album.media.answers``).
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import math
 import os
 import pickle
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,11 +25,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
 from album.exceptions import AlbumError, MediaError, StorageError
+from album.media.answers import pack_answer, unpack_answer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +41,8 @@ CPU_GRACE_S = 5
 """Processor time beyond the time limit, for a parent that is itself stopped and cannot kill."""
 OOM_SCORE = 800
 """Of 1000, added to the child's own: short of memory, the system ends the decoder and not the album."""
-STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE}
+STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+AWAY_FAULTS = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.ESTALE}
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 """Source: prctl(2)."""
 
@@ -63,6 +68,10 @@ class DecoderTimedOut(MediaError):
 
 class DecoderFailed(MediaError):
     """The decoder raised what nobody expected; a note tells where."""
+
+
+class StorageAway(StorageError):
+    """A disk or share gives no answer: it went away, or this part of it is broken."""
 
 
 class SandboxUnavailable(AlbumError):
@@ -129,7 +138,7 @@ class Sandbox:
             while self._waiting:
                 self._waiting.popleft()[0].cancel()
             for child in self._children:
-                child.process.kill()
+                child.kill()
             threads = list(self._threads)
             self._changed.notify_all()
         for thread in threads:
@@ -176,7 +185,7 @@ class Sandbox:
         with self._changed:
             self._children.add(child)
             if self._is_closed:
-                child.process.kill()
+                child.kill()
         return child
 
     def _end(self, child: _Child | None) -> None:
@@ -191,11 +200,12 @@ class _Child:
 
     def __init__(self, limits: tuple[int, ...]) -> None:
         self.calls = 0
-        self._connection, theirs = Pipe()
+        self._answer_max_bytes = limits[0] * 2**20  # it cannot hold a larger one
+        self._channel, theirs = socket.socketpair()
         command = [sys.executable, "-I", "-c", _BOOT, str(_ROOT)]
         numbers = (theirs.fileno(), os.getpid(), *limits)
         try:
-            # A session of its own: Ctrl-C in a terminal reaches the parent only.
+            # A session of its own: Ctrl-C in a terminal reaches the parent only, and what it starts dies with it.
             self.process = subprocess.Popen(
                 [*command, *map(str, numbers)],
                 env=_ENVIRONMENT,
@@ -206,7 +216,7 @@ class _Child:
                 start_new_session=True,
             )
         except OSError as error:
-            self._connection.close()
+            self._channel.close()
             raise SandboxUnavailable(f"No decoder can be started ({error.strerror}). Free some memory.") from error
         finally:
             theirs.close()
@@ -214,25 +224,38 @@ class _Child:
     def ask(self, request: bytes, timeout_s: float) -> tuple[bool, Any]:
         """Whether the call succeeded, and what it returned or raised."""
         self.calls += 1
+        until = time.monotonic() + timeout_s
         try:
-            self._connection.send_bytes(request)
-            if not self._connection.poll(timeout_s):
-                raise DecoderTimedOut(
-                    f"The file cannot be decoded: its decoder did not end within {timeout_s:g} s. "
-                    "An administrator may raise DECODE_TIMEOUT_S."
-                )
-            return pickle.loads(self._connection.recv_bytes())  # type: ignore[no-any-return]  # noqa: S301 - our own
+            self._channel.settimeout(timeout_s)
+            _send(self._channel, request)
+            return unpack_answer(_receive(self._channel, self._answer_max_bytes, until))
+        except TimeoutError:
+            raise DecoderTimedOut(
+                f"The file cannot be decoded: its decoder did not end within {timeout_s:g} s. "
+                "An administrator may raise DECODE_TIMEOUT_S."
+            ) from None
         except (EOFError, OSError) as error:
-            raise DecoderCrashed(
-                f"The file cannot be decoded: the decoder crashed ({_describe_end(self.end())}). "
-                "The original is kept; you can download it."
-            ) from error
+            raise _crash(_describe_end(self.end())) from error
+        except pickle.UnpicklingError as error:
+            raise _crash(f"its answer makes no sense: {error}"[:200]) from error
+
+    def kill(self) -> None:
+        """Ends the process and those that it started."""
+        if self.process.returncode is None:  # else the number may be another's by now
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> int:
         """The exit status of the process, which is killed if it lives."""
-        self._connection.close()
-        self.process.kill()
+        self._channel.close()
+        self.kill()
         return self.process.wait()
+
+
+def _crash(reason: str) -> DecoderCrashed:
+    return DecoderCrashed(
+        f"The file cannot be decoded: the decoder crashed ({reason}). The original is kept; you can download it."
+    )
 
 
 def _describe_end(status: int) -> str:
@@ -244,14 +267,40 @@ def _describe_end(status: int) -> str:
 def serve(fd: str, parent: str, memory_mb: str, file_mb: str, cpu_s: str) -> None:
     """The whole life of a child: answers calls until its parent closes the connection or dies."""
     _confine(int(parent), int(memory_mb), int(file_mb))
-    connection = Connection(int(fd))
+    channel = socket.socket(fileno=int(fd))
     while True:
         try:
-            request = connection.recv_bytes()
+            request = _receive(channel)
         except EOFError:
             return
         resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + int(cpu_s), resource.RLIM_INFINITY))
-        connection.send_bytes(_answer(request))
+        _send(channel, _answer(request))
+
+
+def _send(channel: socket.socket, message: bytes) -> None:
+    channel.sendall(len(message).to_bytes(8))
+    channel.sendall(message)
+
+
+def _receive(channel: socket.socket, max_bytes: float = math.inf, until: float = math.inf) -> bytearray:
+    """The next message. Raises EOFError where there is none, TimeoutError at ``until``, OSError if too long."""
+    size = int.from_bytes(_take(channel, 8, until))
+    if size > max_bytes:
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    return _take(channel, size, until)
+
+
+def _take(channel: socket.socket, size: int, until: float) -> bytearray:
+    message = bytearray(size)
+    rest = memoryview(message)
+    while rest:
+        if until < math.inf:
+            channel.settimeout(max(until - time.monotonic(), 0.001))
+        count = channel.recv_into(rest)
+        if not count:
+            raise EOFError
+        rest = rest[count:]
+    return message
 
 
 def _confine(parent: int, memory_mb: int, file_mb: int) -> None:
@@ -271,21 +320,22 @@ def _confine(parent: int, memory_mb: int, file_mb: int) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
 
 
-def _answer(request: bytes) -> bytes:
+def _answer(request: bytearray) -> bytes:
     try:
         function, args, kwargs = pickle.loads(request)  # noqa: S301 - from our parent
-        answer = True, function(*args, **kwargs)
+        return pack_answer((True, function(*args, **kwargs)))
     except Exception as error:  # noqa: BLE001 - the wall of this room: nothing that a file causes passes it
-        answer = False, storage_fault(error) or (error if isinstance(error, AlbumError) else _unexpected(error))
-    return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+        fault = storage_fault(error) or (error if isinstance(error, AlbumError) else _unexpected(error))
+        return pack_answer((False, fault))
 
 
 def storage_fault(error: BaseException) -> StorageError | None:
     """The error of the disk that lies behind ``error``, if one does: no fault of the file that was decoded."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in STORAGE_FAULTS:
-            return StorageError(f"The storage fails ({cause.strerror}). Check the disk and its free space.")
+        if isinstance(cause, OSError) and cause.errno in STORAGE_FAULTS | AWAY_FAULTS:
+            kind = StorageAway if cause.errno in AWAY_FAULTS else StorageError
+            return kind(f"The storage fails ({cause.strerror}). Check the disk and its free space.")
         cause = cause.__cause__ or cause.__context__
     return None
 

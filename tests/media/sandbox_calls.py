@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from album.exceptions import MediaError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def pid() -> int:
@@ -63,6 +68,31 @@ def limits() -> dict[str, tuple[int, int]]:
 def surroundings() -> tuple[dict[str, str], str, str]:
     status = Path("/proc/self/status").read_text()
     return dict(os.environ), status, Path("/proc/self/oom_score_adj").read_text()
+
+
+def answer_with(message: bytes) -> None:
+    """Writes raw bytes to the parent, as broken or smuggled code could, and then waits."""
+    os.write(int(sys.argv[2]), message)
+    time.sleep(60)
+
+
+def pixels(shape: tuple[int, ...]) -> np.ndarray:
+    import numpy as np
+
+    return np.arange(math.prod(shape), dtype=np.uint8).reshape(shape)[::-1]
+
+
+def bear_child() -> int:
+    """The number of a process that this one started and that would outlive it."""
+    number = os.fork()
+    if number == 0:
+        time.sleep(60)
+        os._exit(0)
+    return number
+
+
+def meet(number: int) -> None:
+    raise OSError(number, os.strerror(number))
 
 
 def spend(seconds: float) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,12 +16,20 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import psutil
 import pytest
 
-from album.exceptions import MediaError
+from album.exceptions import MediaError, StorageError
 from album.media import sandbox
-from album.media.sandbox import DecoderCrashed, DecoderFailed, DecoderTimedOut, Sandbox, SandboxUnavailable
+from album.media.sandbox import (
+    DecoderCrashed,
+    DecoderFailed,
+    DecoderTimedOut,
+    Sandbox,
+    SandboxUnavailable,
+    StorageAway,
+)
 from tests.media import sandbox_calls as calls
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -85,6 +95,72 @@ def test_a_crash_costs_one_call(box: Sandbox, way: Callable[[], None], words: st
         box.run(way)
     assert box.run(calls.pid) != first
     assert not psutil.pid_exists(first), "no zombie is left"
+
+
+class Shell:
+    """Unpickled by a parent who trusts its child, it runs a command."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (self.command,)
+
+
+def framed(content: bytes) -> bytes:
+    return len(content).to_bytes(8) + content
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no pickle", "makes no sense"),
+        (b"", "makes no sense"),
+        (pickle.dumps((False, "no error")), "neither a value nor an error"),
+        (pickle.dumps((True, Path())), r"pathlib\.PosixPath is part of no answer"),
+        (b"cdatetime\nsys.modules\n.", r"datetime\.sys\.modules is part of no answer"),
+        (b"\x80\x04\x8c\x08datetime\x8c\x0bsys.modules\x93.", r"datetime\.sys\.modules is part of no answer"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_counts_as_a_crash(box: Sandbox, content: bytes, words: str) -> None:
+    with pytest.raises(DecoderCrashed, match=words):
+        box.run(calls.answer_with, framed(content))
+    assert box.run(calls.add, 1, 1) == 2
+
+
+def test_an_answer_runs_nothing_in_the_parent(box: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(DecoderCrashed, match=r"posix\.system is part of no answer"):
+        box.run(calls.answer_with, framed(pickle.dumps((True, Shell(f"touch {tmp_path}/owned")))))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_an_answer_is_waited_for_no_longer_than_a_whole_one() -> None:
+    with Sandbox(timeout_s=1) as box, pytest.raises(DecoderTimedOut, match="within 1 s"):
+        box.run(calls.answer_with, framed(b"half")[:-2])
+
+
+def test_an_answer_larger_than_the_memory_of_the_child_is_none(box: Sandbox) -> None:
+    with pytest.raises(DecoderCrashed):
+        box.run(calls.answer_with, (2**40).to_bytes(8))
+
+
+def test_pixels_arrive_as_they_are(box: Sandbox) -> None:
+    assert np.array_equal(box.run(calls.pixels, (2, 3, 3)), calls.pixels((2, 3, 3)))
+
+
+def test_what_a_decoder_started_ends_with_it(box: Sandbox) -> None:
+    grandchild = psutil.Process(box.run(calls.bear_child))
+    box.close()
+    wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, StorageError), (errno.EIO, StorageAway), (errno.ENOTCONN, StorageAway)]
+)
+def test_a_fault_of_the_disk_is_none_of_the_file(box: Sandbox, number: int, kind: type[StorageError]) -> None:
+    with pytest.raises(StorageError) as caught:
+        box.run(calls.meet, number)
+    assert type(caught.value) is kind
 
 
 def test_a_call_that_takes_too_long_is_killed() -> None:
