@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from album.exceptions import MediaError
 from album.models import MediaItem
 from album.services.ingest import CHUNK_BYTES, Spool, ingest_spooled
-from album.services.verdicts import Outcome, Verdict, find_item, hash_file, is_file, sniff_file
+from album.services.verdicts import Outcome, Verdict, find_item, hash_file, holds, sniff_file
 
 
 class Copying:
@@ -27,9 +27,11 @@ class Copying:
         if self.sizes is not None and path.stat().st_size not in self.sizes:
             return Verdict(Outcome.NEW)
         item = find_item(self.owner, hash_file(path))
-        if item is None or not is_file(item):
+        if item is None:
             return Verdict(Outcome.NEW)
-        return Verdict(Outcome.IN_TRASH if item.trashed_at else Outcome.KNOWN, item)
+        if item.trashed_at:
+            return Verdict(Outcome.IN_TRASH, item)
+        return Verdict(Outcome.KNOWN, item) if _is_kept(item, path) else Verdict(Outcome.NEW)
 
     def take(self, path: Path, verdict: Verdict) -> MediaItem:
         """Raises AlbumError and OSError: the file was not taken."""
@@ -46,6 +48,13 @@ class Copying:
         if self.sizes is not None:
             self.sizes.add(item.size_bytes)
         return item
+
+
+def _is_kept(item: MediaItem, path: Path) -> bool:
+    """Whether the original is in the storage, and whole, or is ``path`` itself, indexed in place."""
+    if item.source_path:
+        return item.source_path == str(path)
+    return holds(item.path, item.sha256, item.size_bytes)
 
 
 def known_sizes(owner: User) -> set[int]:

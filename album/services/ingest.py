@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from album.media.storage import content_lock
 from album.models import Album, MediaItem
 from album.models.media import Kind, Preview
 from album.services.spool import ORIGINALS, Spool, Spooled, clean_name, place, storage_errors
+from album.services.verdicts import holds
 
 __all__ = ("IngestResult", "Spool", "Spooled", "clean_name", "ingest_spooled", "ingest_upload", "place")
 
@@ -32,11 +32,15 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """The row of the file; whether this call made it, or took it back out of the trash."""
+    """The row of the file, and what this call did: made it, took it out of the trash, gave it back its original.
+
+    ``was_mended``: the original was missing or damaged, or lay outside the storage; it is in the storage now.
+    """
 
     item: MediaItem
     is_new: bool
     was_trashed: bool = False
+    was_mended: bool = False
 
 
 def ingest_upload(
@@ -67,20 +71,19 @@ def ingest_spooled(
     # The lock is held over both, file and row: who removes originals holds it too, and two uploads of one file
     # come one after the other. The row's transaction is short: no other writer waits for a disk.
     with storage_errors(spooled.name), content_lock(Path(settings.MEDIA_ROOT), spooled.sha256):
-        relative = original_path(spooled.sha256, spooled.media_type.extension)
-        known = MediaItem.objects.filter(owner=owner, sha256=spooled.sha256).only("original", "source_path").first()
-        is_whole = known is not None and _holds(known.path, spooled)
-        is_placed = not is_whole and _place_original(spooled, relative)
+        known = MediaItem.objects.filter(owner=owner, sha256=spooled.sha256).values_list("original", flat=True)
+        relative = known.first() or original_path(spooled.sha256, spooled.media_type.extension)
+        is_placed = _place_original(spooled, relative)
         failpoint("upload-placed")
         try:
             with transaction.atomic():
-                # Looked for once more: it may have left the trash for good meanwhile.
+                # Looked for once more: it may have left the trash for good meanwhile, or been indexed in place.
                 item, is_new = MediaItem.objects.select_for_update().get_or_create(
                     owner=owner, sha256=spooled.sha256, defaults=_row_values(spooled, relative, modified_at)
                 )
-                if not _holds(item.path, spooled):
-                    _place_original(spooled, relative)
-                    _mend(item, relative)
+                is_elsewhere = item.original.name != relative
+                if is_elsewhere:
+                    _take_in(item, relative)
                 was_trashed = _take_back(item)
                 if album is not None:
                     add_to_album(item, album)
@@ -89,7 +92,7 @@ def ingest_spooled(
                 Path(settings.MEDIA_ROOT, relative).unlink(missing_ok=True)
             raise
     failpoint("upload-committed")
-    return IngestResult(item, is_new, was_trashed)
+    return IngestResult(item, is_new, was_trashed, was_mended=not is_new and (is_placed or is_elsewhere))
 
 
 def original_path(sha256: str, extension: str) -> str:
@@ -97,17 +100,10 @@ def original_path(sha256: str, extension: str) -> str:
     return f"{ORIGINALS}/{sha256[:2]}/{sha256[2:4]}/{sha256}{extension}"
 
 
-def _holds(path: Path, spooled: Spooled) -> bool:
-    """True when the content is there: its name says which it is, and its size that it is not torn."""
-    with suppress(OSError):
-        return path.stat().st_size == spooled.size_bytes
-    return False
-
-
 def _place_original(spooled: Spooled, relative: str) -> bool:
-    """True if the file was not there yet and now is."""
+    """True if the file was not there, or not whole, and now is."""
     target = Path(settings.MEDIA_ROOT, relative)
-    if _holds(target, spooled):
+    if holds(target, spooled.sha256, spooled.size_bytes):
         return False
     place(spooled.path, target)
     return True
@@ -124,19 +120,25 @@ def _row_values(spooled: Spooled, relative: str, modified_at: datetime | None) -
     }
 
 
-def _mend(item: MediaItem, relative: str) -> None:
-    """The row of an original that was lost, or whose folder is gone, points to the file that came in now."""
+def _take_in(item: MediaItem, relative: str) -> None:
+    """The row of a file that was indexed in place points to the copy: whoever uploads relies on no other folder."""
     item.original.name, item.source_path = relative, ""
     item.save(update_fields=["original", "source_path"])
 
 
 def _take_back(item: MediaItem) -> bool:
-    """True if the item lay in the trash. The clip of a motion photo comes back with it."""
+    """True if the item lay in the trash. Photo and clip of a motion photo come back together, whichever it is."""
     if item.trashed_at is None:
         return False
-    MediaItem.objects.filter(Q(pk=item.pk) | Q(clip_of=item)).update(trashed_at=None)
+    photo_id = item.clip_of_id or item.pk
+    MediaItem.objects.filter(Q(pk=photo_id) | Q(clip_of=photo_id)).update(trashed_at=None)
     item.trashed_at = None
     return True
+
+
+def find_album(owner: User, title: str) -> Album:
+    """The album of ``owner`` with this title, made if there is none."""
+    return Album.objects.filter(owner=owner, title=title).first() or Album.objects.create(owner=owner, title=title)
 
 
 def add_to_album(item: MediaItem, album: Album) -> None:

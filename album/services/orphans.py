@@ -17,8 +17,8 @@ from django.contrib.auth.models import User
 from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.media.storage import content_lock
-from album.models import Album, MediaItem
-from album.services.ingest import ingest_spooled, original_path
+from album.models import MediaItem
+from album.services.ingest import find_album, ingest_spooled, original_path
 from album.services.spool import ORIGINALS, PART, Spooled
 
 RECOVERED = "Recovered"
@@ -103,7 +103,7 @@ def _adopt(path: Path, relative: str, owner: User | None) -> MediaItem | None:
         raise _Stray(f"a second copy of item {known.pk} of {owner}, which lies at {known.path}.")
     name = f"recovered-{sha256[:8]}{path.suffix}"
     spooled = Spooled(path, name, sha256, path.stat().st_size, _media_type(path))
-    album, _ = Album.objects.get_or_create(owner=owner, title=RECOVERED)
+    album = find_album(owner, RECOVERED)
     return ingest_spooled(owner=owner, spooled=spooled, album=album, modified_at=modified_at).item
 
 

@@ -68,7 +68,7 @@ class Spool:
         """A spool for a file of this name, if the storage is there."""
         spool = cls(name)
         with storage_errors(spool.name):
-            _prepare_storage(spool.name)
+            prepare_storage(spool.name)
         return spool
 
     def __enter__(self) -> Self:
@@ -129,7 +129,8 @@ class Spool:
         path = Path(settings.MEDIA_ROOT, ORIGINALS, secrets.token_hex(16) + PART)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ORIGINAL_MODE)
         self._path, self._file = path, os.fdopen(descriptor, "wb")
-        return self._head
+        head, self._head = self._head, b""  # a request may hold hundreds of finished spools
+        return head
 
     def _append(self, chunk: bytes) -> None:
         self._size_bytes += len(chunk)
@@ -169,17 +170,17 @@ def clean_name(name: str) -> str:
 
 
 @contextmanager
-def storage_errors(name: str) -> Iterator[None]:
-    """Failures of disk and database, within the block, in words about the file called ``name``."""
+def storage_errors(name: str, left: str = "nothing was kept") -> Iterator[None]:
+    """Failures of disk and database, within the block, in words about ``name`` and what is ``left`` of the work."""
     try:
         yield
     except (OSError, OperationalError) as error:
         if _is_full(error):
-            raise StorageFull(f"{name}: storage full, nothing was kept. Free some space and retry.") from error
+            raise StorageFull(f"{name}: storage full, {left}. Free some space and retry.") from error
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            raise StorageError(f"{name}: cannot be stored ({reason}), nothing was kept. Check the disk.") from error
-        raise StorageError(f"{name}: the database refused it ({error}), nothing was kept. Retry later.") from error
+            raise StorageError(f"{name}: the disk failed ({reason}), {left}. Check it and retry.") from error
+        raise StorageError(f"{name}: the database failed ({error}), {left}. Retry later.") from error
 
 
 def _is_full(error: OSError | OperationalError) -> bool:
@@ -191,11 +192,11 @@ def _is_full(error: OSError | OperationalError) -> bool:
     return getattr(cause, "sqlstate", None) == POSTGRESQL_DISK_FULL
 
 
-def _prepare_storage(name: str) -> None:
+def prepare_storage(name: str) -> None:
     """Returns when files may be written: an empty library gets its marker, a missing disk is an error."""
     storage = Path(settings.MEDIA_ROOT)
     if not is_marked(storage):
-        if MediaItem.objects.exclude(original="").exists():
+        if MediaItem.objects.exists():
             raise StorageError(f"{name}: storage missing: {storage} is not mounted, nothing was kept.")
         mark(storage)
     (storage / ORIGINALS).mkdir(exist_ok=True)

@@ -105,7 +105,8 @@ def _remove_files(row: MediaItem, totals: PurgeTotals) -> None:
 def _orphaned_files(row: MediaItem) -> Iterator[Path]:
     """Existing files of a deleted row that no row refers to. What was indexed in place is never among them."""
     left = MediaItem.objects.filter(sha256=row.sha256)
-    yield from sidecars_of(row)
+    if not left.filter(owner=row.owner_id).exists():  # it may have been uploaded again since
+        yield from sidecars_of(row)
     if not left.exists():
         folder = rendition_path(row, "")
         yield from (path for path in folder.glob("*") if path.is_file())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import file_digest
@@ -74,6 +75,8 @@ def find_item(owner: User, sha256: str) -> MediaItem | None:
     return MediaItem.objects.filter(owner=owner, sha256=sha256).first()
 
 
-def is_file(item: MediaItem) -> bool:
-    """Whether the original is where the row says."""
-    return bool(item.source_path or item.original) and item.path.is_file()
+def holds(path: Path, sha256: str, size_bytes: int) -> bool:
+    """True when the file is there and whole: it is read again, as disks forget."""
+    with suppress(OSError):
+        return path.stat().st_size == size_bytes and hash_file(path) == sha256
+    return False

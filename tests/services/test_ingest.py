@@ -9,7 +9,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,8 @@ from django.db import OperationalError, connection
 from album.exceptions import MediaError, StorageError, UnsupportedMedia
 from album.media.storage import LOCKS, MARKER
 from album.models import MediaItem
-from album.services.ingest import IngestResult, clean_name, ingest_upload
+from album.services.imports import ImportOptions, import_folder
+from album.services.ingest import IngestResult, Spool, clean_name, ingest_upload
 from tests.cast import Cast, make_cast, make_rows, scene_bytes
 
 
@@ -78,32 +82,35 @@ def test_two_owners_share_one_file_but_no_row(cast: Cast, settings) -> None:
     assert stored_files(Path(settings.MEDIA_ROOT)) == [mine.original.name]
 
 
-@pytest.mark.parametrize("left", [None, b"torn"], ids=["lost", "torn"])
-def test_a_damaged_original_comes_back_with_the_next_upload(cast: Cast, left: bytes | None) -> None:
+@pytest.mark.parametrize("left", [None, b"torn", bytes(len(scene_bytes()))], ids=["lost", "torn", "zeros"])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_a_damaged_original_comes_back_with_the_next_upload(cast: Cast, left: bytes | None, who: str) -> None:
     path = ingest(cast.alice, scene_bytes()).item.path
     path.unlink()
     if left is not None:
         path.write_bytes(left)
 
-    assert not ingest(cast.alice, scene_bytes()).is_new
+    again = ingest(getattr(cast, who), scene_bytes())
+
+    assert (again.is_new, again.was_mended) == (who == "bob", who == "alice")
+    assert again.item.path == path
     assert path.read_bytes() == scene_bytes()
+    assert not ingest(cast.alice, scene_bytes()).was_mended
 
 
-def test_what_was_indexed_in_place_is_not_copied_while_it_is_there(cast: Cast, settings, tmp_path: Path) -> None:
-    folder, content = tmp_path / "photos", scene_bytes()
-    folder.mkdir()
-    (folder / "a.jpg").write_bytes(content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    (item,) = make_rows(cast.alice, 1, size_bytes=len(content))
-    MediaItem.objects.update(sha256=sha256, original="", source_path=str(folder / "a.jpg"))
+def test_an_upload_of_what_is_indexed_in_place_is_stored(cast: Cast, settings, tmp_path: Path) -> None:
+    source, content = tmp_path / "photos" / "a.jpg", scene_bytes()
+    source.parent.mkdir()
+    source.write_bytes(content)
+    indexed = import_folder(ImportOptions(cast.alice, source.parent, is_in_place=True))
+    again = ingest(cast.alice, content)
+    source.write_bytes(scene_bytes(seed=1))
+    import_folder(ImportOptions(cast.alice, source.parent, is_in_place=True))
 
-    assert ingest(cast.alice, content).item == item
-    assert stored_files(Path(settings.MEDIA_ROOT)) == []
-
-    (folder / "a.jpg").unlink()
-    mended = ingest(cast.alice, content).item
-    mended.refresh_from_db()
-    assert (mended.pk, mended.source_path, mended.path.read_bytes()) == (item.pk, "", content)
+    item = MediaItem.objects.get(pk=again.item.pk)
+    assert (indexed.counts.total(), again.is_new, again.was_mended) == (1, False, True)
+    assert (item.source_path, item.path.read_bytes()) == ("", content), "whatever becomes of the other file"
+    assert MediaItem.objects.count() == 2
 
 
 def test_a_trashed_photo_comes_back_with_its_clip_when_it_is_uploaded_again(cast: Cast) -> None:
@@ -117,6 +124,16 @@ def test_a_trashed_photo_comes_back_with_its_clip_when_it_is_uploaded_again(cast
     assert not MediaItem.objects.filter(trashed_at__isnull=False).exists()
     assert not ingest(cast.alice, scene_bytes()).was_trashed
     assert clip.clip_of == photo
+
+
+def test_a_clip_that_is_uploaded_again_comes_back_with_its_photo(cast: Cast) -> None:
+    clip = ingest(cast.alice, scene_bytes()).item
+    (photo,) = make_rows(cast.alice, 1)
+    MediaItem.objects.filter(pk=clip.pk).update(clip_of=photo)
+    MediaItem.objects.update(trashed_at=datetime(2025, 1, 2, tzinfo=UTC))
+
+    assert ingest(cast.alice, scene_bytes()).was_trashed
+    assert not MediaItem.objects.filter(trashed_at__isnull=False).exists(), "else the purge would take both"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,7 +194,27 @@ def test_a_failing_disk_leaves_nothing_behind(
     assert not MediaItem.objects.exists()
 
 
-def test_a_refusing_database_leaves_nothing_behind(cast: Cast, settings) -> None:
+def test_names_are_durable_before_the_row_is_there(cast: Cast, settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each folder that got an entry is synced after it got it."""
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            assert any(path.iterdir()), "synced too early"
+            assert not MediaItem.objects.exists()
+            synced.append(path)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    item = ingest(cast.alice, scene_bytes()).item
+    assert synced == list(item.path.parents)[:3]
+    assert synced[-1] == Path(settings.MEDIA_ROOT, "originals")
+
+
+@contextmanager
+def full_database() -> Iterator[None]:
     def refuse(execute, sql, params, many, context):
         if sql.startswith("INSERT"):  # as SQLite does it; a really full volume is in tests/faults
             cause = sqlite3.OperationalError("database or disk is full")
@@ -186,10 +223,37 @@ def test_a_refusing_database_leaves_nothing_behind(cast: Cast, settings) -> None
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(refuse), pytest.raises(StorageError, match="storage full"):
+        yield
+
+
+def test_a_refusing_database_leaves_nothing_behind(cast: Cast, settings) -> None:
+    with full_database():
         ingest(cast.alice, scene_bytes())
 
     assert stored_files(Path(settings.MEDIA_ROOT)) == []
     assert not MediaItem.objects.exists()
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_refused_upload_leaves_the_original_that_somebody_else_has(cast: Cast, is_damaged: bool) -> None:
+    path = ingest(cast.bob, scene_bytes()).item.path
+    if is_damaged:
+        path.unlink()
+        path.write_bytes(b"torn")
+    with full_database():
+        ingest(cast.alice, scene_bytes())
+    assert path.read_bytes() == scene_bytes()
+
+
+def test_a_finished_spool_holds_nothing_in_memory(cast: Cast) -> None:
+    tracemalloc.start()
+    try:
+        with Spool.open("a.jpg") as spool:
+            spool.write(scene_bytes() + bytes(10_000_000))
+            spool.finish()
+            assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

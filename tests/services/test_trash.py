@@ -15,6 +15,7 @@ from album.models import MediaItem
 from album.preparation.paths import rendition_path
 from album.preparation.sidecars import sidecar_path
 from album.queries import in_trash, visible_to
+from album.services import trash
 from album.services.trash import delete_now, move_to_trash, purge_trash, restore
 from tests.cast import Cast, make_photo
 
@@ -105,6 +106,24 @@ def test_files_that_another_row_needs_stay(cast: Cast) -> None:
     assert files() == before, "also a trashed row needs them: it may come back"
     assert delete_now(user=cast.bob, items=[theirs]).files == len(before)
     assert files() == set()
+
+
+def test_what_came_in_again_meanwhile_keeps_its_files_and_its_sidecar(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = make_photo(cast.alice)
+    sidecar = sidecar_path(photo.sha256, cast.alice.pk, ".xmp")
+    move_to_trash(user=cast.alice, items=[photo])
+
+    def upload_again(_: str) -> None:
+        make_photo(cast.alice)
+        sidecar.parent.mkdir(parents=True)
+        sidecar.write_bytes(b"words")
+
+    monkeypatch.setattr(trash, "failpoint", upload_again)
+    assert delete_now(user=cast.alice, items=[photo]).files == 0
+    assert photo.path.is_file()
+    assert sidecar.is_file()
 
 
 def test_a_file_that_was_indexed_in_place_is_never_deleted(cast: Cast, tmp_path: Path) -> None:

@@ -217,3 +217,14 @@ def test_a_missing_broker_never_costs_an_upload_and_is_asked_once(monkeypatch: p
     assert answer.status_code == 200
     assert set(MediaItem.objects.values_list("processing_status", "preview_status")) == {("pending", "waiting")}
     assert len(asked) == 1
+
+
+def test_a_lost_photo_that_comes_again_is_stored_and_is_the_same_item(cast: Cast, alice_client: Client) -> None:
+    upload(alice_client, ("a.jpg", scene_bytes()))
+    item = MediaItem.objects.get()
+    item.path.unlink()
+    answer = upload(alice_client, ("b.jpg", scene_bytes()), headers=JSON)
+    (stored,) = answer.json()["files"]
+    assert (answer.status_code, stored["id"], stored["status"]) == (201, item.pk, "stored")
+    assert "a.jpg, which was missing" in stored["detail"]
+    assert item.path.read_bytes() == scene_bytes()

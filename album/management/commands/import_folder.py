@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,11 +16,19 @@ from tqdm import tqdm
 from album.exceptions import AlbumError
 from album.inference.hardware import detect_hardware
 from album.services.folders import Folder
-from album.services.imports import ImportOptions, ImportTotals, find_album, import_folder, printable
+from album.services.imports import ImportOptions, ImportTotals, import_folder, printable
+from album.services.ingest import find_album
 from album.services.verdicts import Outcome
 from album.services.watching import watch_folder
 
 LINES_SHOWN = 20
+
+
+def positive(text: str) -> int:
+    """The whole number, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -45,7 +53,7 @@ class Command(BaseCommand):
         ways.add_argument("--watch", action="store_true", help="go on with what is put there until it is ended")
         ways.add_argument("--dry-run", action="store_true", help="only say what would become of each file")
         parser.add_argument("--poll", action="store_true", help="with --watch: look every few seconds")
-        parser.add_argument("--workers", type=int, metavar="N", help="files decoded at once; else by hardware")
+        parser.add_argument("--workers", type=positive, metavar="N", help="files decoded at once; else by hardware")
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -95,7 +103,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"{printable(path.relative_to(options.folder))}: {words}")
 
             totals = import_folder(options, advance)
-        self._report(totals)
+        self._report(totals, "new" if options.is_dry_run else "imported")
         if self.stop.is_set():
             raise CommandError("Ended before all was done. Run it again to go on.", returncode=130)
 
@@ -108,7 +116,7 @@ class Command(BaseCommand):
 
         watch_folder(options, report, force_polling=force_polling)
 
-    def _report(self, totals: ImportTotals) -> None:
+    def _report(self, totals: ImportTotals, taken: str = "imported") -> None:
         for title, lines in (
             ("not imported", totals.failed + totals.unsupported),
             ("left out", totals.left_out),
@@ -119,7 +127,7 @@ class Command(BaseCommand):
             if self.limit is not None and len(lines) > self.limit:
                 self.stderr.write(f"  … and {len(lines) - self.limit} more; -v 2 lists all")
         counts = totals.counts
-        parts = [f"{counts[Outcome.NEW]} imported", f"{counts[Outcome.KNOWN]} known already"]
+        parts = [f"{counts[Outcome.NEW]} {taken}", f"{counts[Outcome.KNOWN]} known already"]
         parts += [
             f"{counts[one]} {one}" for one in (Outcome.CHANGED, Outcome.MOVED, Outcome.IN_TRASH) if counts[one]
         ]

@@ -45,9 +45,9 @@ class Outcome:
         """``stored``, ``restored`` (it lay in the trash), ``duplicate`` or ``refused``."""
         if self.result is None:
             return "refused"
-        if self.result.is_new:
-            return "stored"
-        return "restored" if self.result.was_trashed else "duplicate"
+        if self.result.was_trashed:
+            return "restored"
+        return "stored" if self.result.is_new or self.result.was_mended else "duplicate"
 
     @property
     def detail(self) -> str:
@@ -55,7 +55,9 @@ class Outcome:
         known_as = self.item.original_name if self.item else ""
         return {
             "refused": str(self.error),
-            "stored": "Stored. It waits for its preview and for the next batch.",
+            "stored": f"Stored in place of the file of {known_as}, which was missing, damaged or elsewhere."
+            if self.result and self.result.was_mended
+            else "Stored. It waits for its preview and for the next batch.",
             "restored": f"Taken back out of the trash: it is the same as {known_as}.",
             "duplicate": f"Known already: it is the same as {known_as}.",
         }[self.status]
