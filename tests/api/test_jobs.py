@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import check_password
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -23,6 +25,12 @@ from album import tasks
 from album.models import ImageJob, MediaItem
 from album.services.jobs import run_job
 from tests.cast import Cast, scene_bytes
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    cache.clear()
+
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -237,6 +245,68 @@ def test_a_password_is_not_taken_where_it_can_be_overheard(
     assert anonymous.status_code == 403 and "WWW-Authenticate" not in anonymous.headers
     over_https = client.get("/jobs/1/", headers=basic("alice", "correct horse"), secure=True)
     assert over_https.status_code == 404
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords whose hash was computed, at 0.3 s each in earnest."""
+    passwords: list[str] = []
+
+    def check(password: str, *arguments: Any) -> bool:
+        passwords.append(password)
+        return check_password(password, *arguments)
+
+    monkeypatch.setattr("django.contrib.auth.base_user.check_password", check)
+    return passwords
+
+
+def ask(name: str, password: str, **extra: Any) -> int:
+    return Client(**extra).get("/jobs/1/", headers=basic(name, password)).status_code
+
+
+def test_a_right_password_is_checked_once_as_long_as_it_is_right(cast: Cast, checked: list[str]) -> None:
+    assert [ask("alice", "correct horse") for _ in range(3)] == [404, 404, 404]
+    assert checked == ["correct horse"]
+    assert [ask("alice", "correct"), ask("bob", "correct horse")] == [401, 404]
+    cast.alice.set_password("battery staple")
+    cast.alice.save()
+    assert [ask("alice", "correct horse"), ask("alice", "battery staple")] == [401, 404]
+    cast.alice.is_active = False
+    cast.alice.save()
+    assert ask("alice", "battery staple") == 401
+
+
+def test_passwords_are_not_tried_one_after_the_other(
+    cast: Cast, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_015
+    monkeypatch.setattr("album.api.authentication.time.time", lambda: now)
+    ask("alice", "correct horse")
+    assert [ask("alice", f"wrong {n}") for n in range(10)] == [401] * 10
+    checked.clear()
+    answer = Client().get("/jobs/1/", headers=basic("alice", "wrong"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "45")
+    assert answer.json()["detail"].startswith("Too many wrong passwords.")
+    assert checked == []
+    assert ask("alice", "correct horse") == 404, "a program that is at work goes on"
+    assert ask("bob", "wrong") == 401
+    assert ask("alice", "wrong", REMOTE_ADDR="::1") == 401
+    now += 45
+    assert ask("alice", "wrong") == 401
+
+
+def test_behind_a_proxy_the_address_is_what_it_says_last(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("album.api.authentication.time.time", lambda: 1_800_000_015)
+    https: dict[str, Any] = {"secure": True, "headers": basic("alice", "wrong")}
+    settings.BEHIND_TLS = True
+    answers = [
+        Client(HTTP_X_FORWARDED_FOR=f"192.0.2.{n}, 198.51.100.7").get("/jobs/1/", **https).status_code
+        for n in range(11)
+    ]
+    assert answers == [401] * 10 + [429]
+    assert Client(HTTP_X_FORWARDED_FOR="198.51.100.8").get("/jobs/1/", **https).status_code == 401
 
 
 def test_other_methods_are_refused_in_json(cast: Cast, alice_client: Client) -> None:
