@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from functools import partial
 from typing import Any, cast
@@ -22,6 +23,7 @@ from album.services.uploads import SpooledUpload, SpoolHandler
 from album.tasks import process_image_job
 from album.tasks.bell import ring_bell
 
+logger = logging.getLogger(__name__)
 FIELD = "original_image"
 
 
@@ -29,7 +31,7 @@ class Jobs(APIView):
     """``POST``: an image that a worker is to resize."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        handler = SpoolHandler(request)
+        handler = SpoolHandler(request, "JOB_MAX")
         request.upload_handlers = [handler]
         try:
             return super().dispatch(request, *args, **kwargs)
@@ -67,7 +69,8 @@ class JobFile(APIView):
         stored = {job.original_name: job.original_image, job.resized_name: job.resized_image}.get(name)
         try:
             file = stored.open("rb") if stored else None
-        except FileNotFoundError:
+        except OSError as error:
+            logger.warning("A file of job %s cannot be read: %s", job_id, error)
             file = None
         if file is None:
             raise NotFound("Not found.")

@@ -50,12 +50,12 @@ class Spool:
     with the file's name, and leaves nothing behind then:
 
     - UnsupportedMedia: the content is no photo or video that the album takes.
-    - MediaError: the file is larger than ``UPLOAD_MAX_MB``.
+    - MediaError: the file is larger than the setting ``UPLOAD_MAX_MB``, or ``<limit>_MB``, allows.
     - StorageFull, StorageError: the disk is full, not there, or fails.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = clean_name(name)
+    def __init__(self, name: str, limit: str = "UPLOAD_MAX") -> None:
+        self.name, self._limit = clean_name(name), limit
         self._head = b""
         self._digest = hashlib.sha256()
         self._size_bytes = 0
@@ -64,9 +64,9 @@ class Spool:
         self._file: BinaryIO | None = None
 
     @classmethod
-    def open(cls, name: str) -> Spool:
+    def open(cls, name: str, limit: str = "UPLOAD_MAX") -> Spool:
         """A spool for a file of this name, if the storage is there."""
-        spool = cls(name)
+        spool = cls(name, limit)
         with storage_errors(spool.name):
             prepare_storage(spool.name)
         return spool
@@ -134,9 +134,10 @@ class Spool:
 
     def _append(self, chunk: bytes) -> None:
         self._size_bytes += len(chunk)
-        if self._size_bytes > settings.UPLOAD_MAX_BYTES:
-            limit = f"{settings.UPLOAD_MAX_BYTES // 1_000_000} MB"
-            raise MediaError(f"{self.name}: larger than {limit}. An administrator may raise UPLOAD_MAX_MB.")
+        max_bytes = getattr(settings, f"{self._limit}_BYTES")
+        if self._size_bytes > max_bytes:
+            words = f"larger than {max_bytes // 1_000_000} MB. An administrator may raise {self._limit}_MB."
+            raise MediaError(f"{self.name}: {words}")
         assert self._file is not None  # noqa: S101 - for mypy
         self._file.write(chunk)
         self._digest.update(chunk)

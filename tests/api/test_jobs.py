@@ -136,10 +136,11 @@ def test_unknown_fields_are_ignored(cast: Cast, alice_client: Client, settings: 
 
 
 def test_a_file_above_the_limit_is_refused(cast: Cast, alice_client: Client, settings: Settings) -> None:
-    settings.UPLOAD_MAX_BYTES = 3000
+    assert settings.JOB_MAX_BYTES == 50_000_000
+    settings.JOB_MAX_BYTES = 3000
     answer = post(alice_client)
     assert answer.status_code == 400
-    assert "UPLOAD_MAX_MB" in answer.json()["original_image"][0]
+    assert "JOB_MAX_MB" in answer.json()["original_image"][0]
     assert files(settings) == []
 
 
@@ -171,6 +172,17 @@ def test_another_persons_job_does_not_exist(cast: Cast, alice_client: Client, se
         assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
     answer = alice_client.get(f"/jobs/{job['id']}/thumbnail-00000000.jpg")
     assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+
+
+def test_a_picture_that_cannot_be_read_is_not_found(
+    cast: Cast, alice_client: Client, sent: list[str], settings: Settings
+) -> None:
+    job = post(alice_client).json()
+    path = Path(settings.MEDIA_ROOT, "jobs", "originals", f"{job['id']}.jpg")
+    path.unlink()
+    assert alice_client.get(job["original_image"]).status_code == 404
+    path.mkdir()  # opening it fails, also for root
+    assert alice_client.get(job["original_image"]).status_code == 404
 
 
 def test_an_original_that_is_also_a_page_is_only_a_download(

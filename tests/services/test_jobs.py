@@ -16,9 +16,10 @@ from django.db import connection
 from django.utils import timezone
 from PIL import ExifTags, Image
 
-from album.exceptions import QuotaExceeded, StorageError
+from album.exceptions import MediaError, QuotaExceeded, StorageError
 from album.media.storage import MARKER
 from album.models import ImageJob, Status
+from album.services import jobs
 from album.services.jobs import MAX_ATTEMPTS, create_job, remove_old_jobs, run_job, waiting_jobs
 from album.services.spool import Spool
 from tests.cast import Cast, scene_bytes
@@ -120,6 +121,34 @@ def test_the_job_of_a_dead_worker_is_taken_over(cast: Cast) -> None:
     ImageJob.objects.update(started_at=later)
     assert waiting_jobs(timezone.now()) == [job.pk]
     assert run_job(job.pk) == "completed"
+
+
+@pytest.mark.parametrize("ending", ["completed", "failed", "pending"])
+def test_a_worker_that_comes_late_leaves_the_job_to_the_one_that_took_it_over(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    job = make_job(cast)
+    resize, taken_over_at = jobs._resize, timezone.now()
+
+    def resize_slowly(late: ImageJob) -> str:
+        ImageJob.objects.update(started_at=taken_over_at, attempts=2)
+        if ending == "completed":
+            return resize(late)
+        raise MediaError("broken") if ending == "failed" else OSError("busy")
+
+    monkeypatch.setattr(jobs, "_resize", resize_slowly)
+    if ending == "pending":
+        with pytest.raises(OSError, match="busy"):
+            run_job(job.pk)
+    else:
+        assert run_job(job.pk) == "taken over"
+    job.refresh_from_db()
+    assert (job.status, job.started_at, job.resized_image.name, job.error_message) == (
+        "processing",
+        taken_over_at,
+        "",
+        "",
+    )
 
 
 def test_a_job_at_which_workers_die_ends(cast: Cast) -> None:
