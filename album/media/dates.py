@@ -26,6 +26,9 @@ TRUST = (
 )
 """Where dates come from, the most trusted first. A sidecar holds what its owner corrected."""
 
+_CREATED = frozenset({"created", "container"})
+"""What a CreateDate is called in the Exif of a photo, and in the container of a video."""
+
 FIRST_PHOTO_YEAR = 1826
 _EPOCHS = (datetime(1904, 1, 1), datetime(1970, 1, 1))  # noqa: DTZ001 # clocks that were never set
 _DAY = timedelta(days=1)
@@ -73,10 +76,18 @@ def moments_in_photo(tags: Tags) -> Iterator[Moment]:
             yield _in_utc(one.local - (one.offset or timedelta(0)), "gps")
 
 
-def moments_in_sidecar(tags: Tags) -> Iterator[Moment]:
-    """The dates in XMP, those of the taking before that of the file."""
-    for name in ("Xmp.exif.DateTimeOriginal", "Xmp.photoshop.DateCreated", "Xmp.xmp.CreateDate"):
+def moments_in_sidecar(tags: Tags, in_file: Iterable[Moment | None] = ()) -> Iterator[Moment]:
+    """The dates in XMP, those of the taking before that of the file.
+
+    A CreateDate corrects only a CreateDate: it is believed before all other dates where it contradicts that of the
+    file itself. Else it tells when something was made, which may have been a scan.
+    """
+    for name in ("Xmp.exif.DateTimeOriginal", "Xmp.photoshop.DateCreated"):
         yield from _found(tags.first(name), "sidecar")
+    stated = {one.local.replace(microsecond=0) for one in in_file if one and one.source in _CREATED}
+    for one in _found(tags.first("Xmp.xmp.CreateDate"), "created"):
+        is_correction = stated and one.local.replace(microsecond=0) not in stated
+        yield replace(one, source="sidecar") if is_correction else one
 
 
 def moment_in_name(name: str) -> Moment | None:
@@ -178,7 +189,7 @@ def _in_utc(local: datetime, source: str) -> Moment:
 
 def _gps_clock(text: str) -> str:
     """``16:04:21`` from ``16/1 4/1 2101/100``."""
-    with suppress(ValueError, ZeroDivisionError):
+    with suppress(ValueError, ZeroDivisionError, OverflowError):
         hour, minute, second = (int(a) / int(b) for a, b in (part.split("/") for part in text.split()))
         return f"{int(hour):02}:{int(minute):02}:{int(second):02}"
     return ""

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+TITLE_MAX_LENGTH = 200
+TEXT_MAX_LENGTH = 10_000
+KEYWORD_MAX_LENGTH = 80
+KEYWORDS_MAX = 200
+"""What a file states beyond these lengths and this number is cut off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

@@ -18,11 +18,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What became of a file. ``rendered`` is None where nothing could be made, and ``problem`` then says why."""
+    """What became of a file. ``rendered`` is None where nothing could be made, and ``problem`` then says why.
+
+    ``facts_problem`` says why only name and time of the file tell of it; for the log.
+    """
 
     facts: FileFacts
     rendered: Rendered | None
     problem: str
+    facts_problem: str = ""
 
 
 def inspect_file(path: Path, media_type: MediaType, origin: Origin, folder: Path | None) -> Inspection:
@@ -31,13 +35,13 @@ def inspect_file(path: Path, media_type: MediaType, origin: Origin, folder: Path
     Raises:
         StorageError: the disk is full, read-only or broken, which is no problem of the file.
     """
-    from album.media.metadata import read_facts
+    from album.media.metadata import read_facts, read_origin
 
-    facts, problem = _attempt(lambda: read_facts(path, media_type, origin))
-    rendered = None
+    facts, facts_problem = _attempt(lambda: read_facts(path, media_type, origin))
+    rendered, problem = None, facts_problem
     if folder is not None:
         rendered, problem = _attempt(lambda: _render(path, media_type, folder))
-    return Inspection(facts or FileFacts(), rendered, problem)
+    return Inspection(facts or read_origin(origin), rendered, problem, facts_problem)
 
 
 def _render(path: Path, media_type: MediaType, folder: Path) -> Rendered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,14 @@ from album.media.dates import (
     most_trusted,
     settle_zone,
 )
-from album.media.facts import FileFacts, Origin
+from album.media.facts import (
+    KEYWORD_MAX_LENGTH,
+    KEYWORDS_MAX,
+    TEXT_MAX_LENGTH,
+    TITLE_MAX_LENGTH,
+    FileFacts,
+    Origin,
+)
 from album.media.motion import find_clip, read_content_identifier
 from album.media.places import find_place
 from album.media.sniff import MediaType
@@ -28,12 +36,11 @@ from album.media.takeout import TakeoutFacts, read_takeout
 from album.media.video import read_video_facts
 
 LINE_MAX_LENGTH = 120
-TITLE_MAX_LENGTH = 200
-TEXT_MAX_LENGTH = 10_000
-KEYWORD_MAX_LENGTH = 80
-KEYWORDS_MAX = 200
+IDENTIFIER_MAX_LENGTH = 64
 
 _HIGHEST_ISO = 10_000_000
+_JOINERS = "\u200c\u200d"
+"""Letters of Persian and of Indian scripts, and families of emoji, need them between each other."""
 _LENS = ("Exif.Photo.LensModel", "Xmp.exifEX.LensModel", "Xmp.aux.Lens", "Exif.Canon.LensModel")
 
 # Source: MicrosoftPhoto:Rating; Windows writes 1, 25, 50, 75 and 99 for one to five stars.
@@ -54,12 +61,20 @@ def read_facts(path: Path, media_type: MediaType, origin: Origin) -> FileFacts:
         else:
             tags = read_sidecar_tags(sidecar)
             facts = _with_stated(facts, _words_and_place(tags))
-            moments = [*moments_in_sidecar(tags), *moments]
+            moments = [*moments_in_sidecar(tags, moments), *moments]
     for takeout in takeouts:
         facts = _with_takeout(facts, takeout)
         moments.append(moment_of(takeout.taken_at, "takeout"))
-    moments += [moment_in_name(origin.name), moment_of(origin.modified_at, "file")]
-    return _settled(facts, most_trusted(moments), origin)
+    return _settled(facts, most_trusted([*moments, *_moments_in(origin)]), origin)
+
+
+def read_origin(origin: Origin) -> FileFacts:
+    """What is known of a file that cannot be read: the date in its name, or that of the file."""
+    return _settled(FileFacts(), most_trusted(_moments_in(origin)), origin)
+
+
+def _moments_in(origin: Origin) -> list[Moment | None]:
+    return [moment_in_name(origin.name), moment_of(origin.modified_at, "file")]
 
 
 def _read_photo(path: Path, media_type: MediaType) -> tuple[FileFacts, list[Moment | None]]:
@@ -89,6 +104,14 @@ def _read_video(path: Path) -> tuple[FileFacts, list[Moment | None]]:
         facts = read_video_facts(path)
     except MediaError:
         return FileFacts(), []
+    facts = replace(
+        facts,
+        camera=_line(facts.camera),
+        title=_line(facts.title, TITLE_MAX_LENGTH),
+        description=_paragraphs(facts.description),
+        keywords=_distinct(facts.keywords),
+        content_identifier=_line(facts.content_identifier, IDENTIFIER_MAX_LENGTH),
+    )
     if facts.taken_at_local is None:
         return facts, []
     is_utc = facts.utc_offset == timedelta(0)
@@ -199,13 +222,18 @@ def _rating(tags: Tags) -> int | None:
 
 
 def _keywords(tags: Tags) -> tuple[str, ...]:
-    """Each keyword once, as first spelled; of a hierarchy its last level."""
-    stated = [
+    """The keywords; of a hierarchy its last level."""
+    stated = (
         *tags.all("Xmp.dc.subject", "Iptc.Application2.Keywords"),
         *(leaf.rpartition("|")[2] for leaf in tags.all("Xmp.lr.hierarchicalSubject")),
         *(leaf.rpartition("/")[2] for leaf in tags.all("Xmp.digiKam.TagsList")),
         *tags.first("Exif.Image.XPKeywords").split(";"),
-    ]
+    )
+    return _distinct(stated)
+
+
+def _distinct(stated: Iterable[str]) -> tuple[str, ...]:
+    """Each keyword once, as first spelled."""
     found: dict[str, str] = {}
     for text in stated:
         keyword = _line(text, KEYWORD_MAX_LENGTH)
@@ -240,4 +268,4 @@ def _paragraphs(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
+    return "".join(one if one.isprintable() or one in _JOINERS else " " for one in text)

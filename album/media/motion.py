@@ -14,6 +14,7 @@ from album.media.facts import EmbeddedClip
 from album.media.tags import Tags
 
 _SMALLEST_CLIP_BYTES = 16
+_MOST_DIGITS = 18
 _SAMSUNG_MARKER = b"MotionPhoto_Data"
 _SAMSUNG_END = b"SEFT"
 _SAMSUNG_DIRECTORY = b"SEFH"
@@ -50,9 +51,8 @@ def _stated_clips(file: BinaryIO, tags: Tags) -> Iterator[EmbeddedClip]:
     yield from _clips_in_boxes(file, size_bytes)
     yield from _clips_in_directory(tags, size_bytes)
     # Source: developer.android.com, "Motion Photo format" 1.0 and its predecessor, Google's "Microvideo".
-    stated = tags.first("Xmp.GCamera.MicroVideoOffset")
-    if stated.isdecimal():
-        yield EmbeddedClip(size_bytes - int(stated), int(stated))
+    from_end = _bytes_stated(tags, "Xmp.GCamera.MicroVideoOffset")
+    yield EmbeddedClip(size_bytes - from_end, from_end)
     yield from _clips_in_samsung_trailer(file, size_bytes)
 
 
@@ -90,8 +90,13 @@ def _directory_items(tags: Tags) -> Iterator[tuple[str, int, int]]:
         semantic = tags.first(f"{item}Semantic")
         if not semantic:
             return
-        length, padding = tags.first(f"{item}Length"), tags.first(f"{item}Padding")
-        yield semantic, int(length) if length.isdecimal() else 0, int(padding) if padding.isdecimal() else 0
+        yield semantic, _bytes_stated(tags, f"{item}Length"), _bytes_stated(tags, f"{item}Padding")
+
+
+def _bytes_stated(tags: Tags, name: str) -> int:
+    """A number of bytes that a file can have, else 0."""
+    stated = tags.first(name)
+    return int(stated) if stated.isdecimal() and len(stated) <= _MOST_DIGITS else 0
 
 
 def _clips_in_samsung_trailer(file: BinaryIO, size_bytes: int) -> Iterator[EmbeddedClip]:

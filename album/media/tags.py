@@ -92,7 +92,7 @@ def read_sidecar_tags(path: Path) -> Tags:
 
     pyexiv2.set_log_level(_MUTE)
     with suppress(*_EXIV2_ERRORS):
-        if path.stat().st_size <= SIDECAR_MAX_BYTES:
+        if path.is_file() and path.stat().st_size <= SIDECAR_MAX_BYTES:
             packet = path.read_bytes()
             if packet.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 packet = packet.decode("utf-16").encode()

@@ -53,6 +53,8 @@ def read_takeout(path: Path) -> TakeoutFacts:
     Raises:
         MediaError: it is not a JSON that Takeout writes about a photo.
     """
+    if not path.is_file():  # a pipe would be waited for
+        raise MediaError(f"{path.name}: is not a file.")
     try:
         with path.open("rb") as file:
             stated = json.loads(file.read(MAX_BYTES))
@@ -106,7 +108,7 @@ def _place(stated: Any) -> tuple[float, float] | None:
     """Degrees; 0, 0 is what Takeout writes where it knows none."""
     try:
         latitude, longitude = float(stated["latitude"]), float(stated["longitude"])
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         return None
     is_stated = (latitude, longitude) != (0, 0) and abs(latitude) <= 90 and abs(longitude) <= 180
     return (latitude, longitude) if is_stated else None

@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from datetime import timezone as fixed_offset
+from itertools import islice
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.db.models import Field, QuerySet
 from django.utils import timezone
 
-from album.media.facts import FileFacts
+from album.media.facts import KEYWORD_MAX_LENGTH, KEYWORDS_MAX, TEXT_MAX_LENGTH, FileFacts
 from album.media.inspection import Inspection
 from album.models import ItemTag, MediaItem, Preview, Tag
 from album.models.media import Kind
 
+logger = logging.getLogger(__name__)
+
 SAME_NAMES = (
     *("width_px", "height_px", "duration_s", "is_animated", "needs_proxy", "taken_at_source", "rating"),
     *("latitude_deg", "longitude_deg", "exposure_s", "f_number", "focal_length_mm", "iso"),
+    *("time_zone", "camera", "lens", "content_identifier", "video_codec", "audio_codec"),
 )
-TEXTS = ("time_zone", "camera", "lens", "content_identifier", "video_codec", "audio_codec")
 
 
 def write_inspection(item: MediaItem, inspection: Inspection, *, with_facts: bool, is_final: bool) -> None:
-    """Stores what became of the file in one transaction, and in ``item``.
+    """Stores what became of the file in one transaction, and in ``item``. No file can make the database refuse.
 
     Args:
         with_facts: also what the file states; else only what was rendered.
         is_final: a file without renditions has none for good, and is not tried again.
     """
+    if inspection.facts_problem:
+        logger.warning("Item %s: its facts cannot be read: %s", item.pk, inspection.facts_problem)
+    try:
+        _write(item, inspection, with_facts=with_facts, is_final=is_final)
+    except (DataError, ValueError, OverflowError):  # else it would end each preparation, and the others would wait
+        logger.exception("Item %s: its facts cannot be stored", item.pk)
+        _write(item, inspection, with_facts=False, is_final=is_final)
+
+
+def _write(item: MediaItem, inspection: Inspection, *, with_facts: bool, is_final: bool) -> None:
     columns = _preview_columns(item, inspection, is_final)
     facts = inspection.facts
     if with_facts:
         columns |= fact_columns(facts) | {"prepared_at": timezone.now()}
         if inspection.rendered is not None and facts.width_px is None:
             columns |= {"width_px": inspection.rendered.width_px, "height_px": inspection.rendered.height_px}
-    changed = {name: value for name, value in columns.items() if getattr(item, name) != value}
+    columns = {name: _fitted(name, value) for name, value in columns.items()}
     with transaction.atomic():
-        if not MediaItem.objects.filter(pk=item.pk).update(**changed):
+        # All of them: another process may have written since ``item`` was read.
+        if not MediaItem.objects.filter(pk=item.pk).update(**columns):
             return  # deleted meanwhile
         if with_facts:
             _write_words(item, facts)
             _write_keywords(item, facts.keywords)
-            _join_pair(item, columns["content_identifier"])
-    for name, value in changed.items():
+    for name, value in columns.items():
         setattr(item, name, value)
+    if with_facts:  # now that the other half sees it, which may be prepared at this moment
+        _join_pair(item)
 
 
 def _preview_columns(item: MediaItem, inspection: Inspection, is_final: bool) -> dict[str, Any]:
@@ -60,11 +79,9 @@ def _preview_columns(item: MediaItem, inspection: Inspection, is_final: bool) ->
 
 
 def fact_columns(facts: FileFacts) -> dict[str, Any]:
-    """The columns of a row that hold what the file states; texts cut to their columns."""
+    """The columns of a row that hold what the file states."""
     local, place, clip = facts.taken_at_local, facts.place, facts.clip
     columns: dict[str, Any] = {name: getattr(facts, name) for name in SAME_NAMES}
-    for name in TEXTS:
-        columns[name] = getattr(facts, name)[: getattr(MediaItem._meta.get_field(name), "max_length", None)]
     return columns | {
         "taken_at": moment_of(facts),
         "taken_at_local": local.isoformat() if local else "",
@@ -88,18 +105,53 @@ def moment_of(facts: FileFacts) -> datetime | None:
         return None
 
 
+def take_back_words(item: MediaItem, facts: FileFacts) -> None:
+    """The file's keywords go, and title and description that are still what ``facts`` state: others may follow."""
+    _keywords_of(item).delete()
+    for name, text in _words(facts):
+        MediaItem.objects.filter(pk=item.pk, **{name: text}).update(**{name: ""})
+
+
+def _keywords_of(item: MediaItem) -> QuerySet[ItemTag]:
+    return ItemTag.objects.filter(item=item, source=ItemTag.Source.FILE)
+
+
+def _words(facts: FileFacts) -> list[tuple[str, str]]:
+    """Title and description as they are stored."""
+    return [(name, _fitted(name, getattr(facts, name))) for name in ("title", "description")]
+
+
+def _fitted(name: str, value: Any) -> Any:
+    """``value`` as the column takes it on every database: texts are cut, impossible numbers are unknown."""
+    field = MediaItem._meta.get_field(name)
+    assert isinstance(field, Field)  # noqa: S101 - for mypy
+    if isinstance(value, str):
+        return storable(value, field.max_length or TEXT_MAX_LENGTH)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        _, most = BaseDatabaseOperations.integer_field_ranges.get(field.get_internal_type(), (0, 1))
+        return value if 0 <= value <= most else None
+    return value
+
+
+def storable(text: str, max_length: int) -> str:
+    """PostgreSQL takes no null characters, and no database halves of UTF-16 pairs."""
+    return text.replace("\0", "").encode(errors="replace").decode()[:max_length]
+
+
 def _write_words(item: MediaItem, facts: FileFacts) -> None:
     """Title and description of the file, where nobody has written any."""
-    for name, text in (("title", facts.title), ("description", facts.description)):
+    for name, text in _words(facts):
         if text and MediaItem.objects.filter(pk=item.pk, **{name: ""}).update(**{name: text}):
             setattr(item, name, text)
 
 
 def _write_keywords(item: MediaItem, keywords: Iterable[str]) -> None:
     """The file's keywords as tags; those that it no longer states go, other sources stay."""
-    names = {word.lower() for word in keywords}
+    names = {storable(word.lower(), KEYWORD_MAX_LENGTH).strip() for word in islice(keywords, KEYWORDS_MAX)} - {""}
     if item.prepared_at is not None:
-        ItemTag.objects.filter(item=item, source=ItemTag.Source.FILE).exclude(tag__name__in=names).delete()
+        _keywords_of(item).exclude(tag__name__in=names).delete()
     if names:
         Tag.objects.bulk_create([Tag(name=name) for name in sorted(names)], ignore_conflicts=True)
         tags = Tag.objects.filter(name__in=names)
@@ -107,11 +159,13 @@ def _write_keywords(item: MediaItem, keywords: Iterable[str]) -> None:
         ItemTag.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _join_pair(item: MediaItem, identifier: str) -> None:
+def _join_pair(item: MediaItem) -> None:
     """The clip of an Apple photo hides behind it, whichever of the two came first."""
-    if not identifier:
+    if not item.content_identifier:
         return
-    same = MediaItem.objects.filter(owner=item.owner_id, content_identifier=identifier, trashed_at=None)
+    same = MediaItem.objects.filter(
+        owner=item.owner_id, content_identifier=item.content_identifier, trashed_at=None
+    )
     photo_id = same.filter(kind=Kind.PHOTO).order_by("pk").values_list("pk", flat=True).first()
     if photo_id is not None:
         same.filter(kind=Kind.VIDEO, clip_of=None).update(clip_of=photo_id)

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from django.conf import settings
 
+from album.exceptions import MediaError
+from album.media.durable import written_whole
+from album.media.facts import FileFacts, Origin
+from album.media.inspection import inspect_file
+from album.media.sandbox import Sandbox
 from album.media.sidecars import SIDECARS
+from album.media.sniff import HEAD_BYTES, sniff
 from album.models import MediaItem
+from album.preparation.rows import take_back_words
 
 FOLDER = "sidecars"
 MAX_BYTES = 10_000_000
@@ -33,29 +41,43 @@ def sidecar_path(sha256: str, owner_id: int, extension: str) -> Path:
     return Path(settings.MEDIA_ROOT) / FOLDER / sha256[:2] / sha256[2:4] / f"{sha256}-{owner_id}{extension}"
 
 
-def keep_sidecars(sha256: str, owner_id: int, sidecars: Iterable[Path]) -> bool:
-    """True if one of ``sidecars`` was not known, or is newer than the one that was.
+def newer_sidecars(item: MediaItem, sidecars: Iterable[Path]) -> list[Path]:
+    """Those of ``sidecars`` that are not kept of ``item``, or are newer than the kept ones. Raises OSError."""
+    return [path for path in sidecars if _is_newer(path, _kept_path(item, path))]
+
+
+def keep_sidecars(item: MediaItem, sidecars: Iterable[Path]) -> None:
+    """Keeps ``sidecars`` in place of older ones.
 
     Raises:
-        OSError: it cannot be read, or the storage cannot be written.
+        OSError: one cannot be read, or the storage cannot be written.
     """
-    changes = [_keep(path, sidecar_path(sha256, owner_id, path.suffix.lower())) for path in sidecars]
-    return any(changes)
+    for path in sidecars:
+        stat = path.stat()
+        with written_whole(_kept_path(item, path)) as part:
+            shutil.copyfile(path, part)
+            os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def _keep(source: Path, target: Path) -> bool:
-    stat = source.stat()
-    if stat.st_size > MAX_BYTES or (target.exists() and target.stat().st_mtime_ns >= stat.st_mtime_ns):
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as copy, source.open("rb") as file:
-            shutil.copyfileobj(file, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-        os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-        Path(part).replace(target)
-    finally:
-        Path(part).unlink(missing_ok=True)
-    return True
+def take_back_stated_words(item: MediaItem, box: Sandbox) -> None:
+    """Takes the words away that ``item`` has from its file and its kept sidecars; those that people wrote differ.
+
+    Raises:
+        OSError: the original cannot be read.
+    """
+    facts = FileFacts()
+    with suppress(MediaError):  # what cannot be read has said nothing
+        with item.path.open("rb") as file:
+            media_type = sniff(file.read(HEAD_BYTES), item.original_name)
+        facts = box.run(inspect_file, item.path, media_type, Origin(sidecars=sidecars_of(item)), None).facts
+    take_back_words(item, facts)
+
+
+def _kept_path(item: MediaItem, sidecar: Path) -> Path:
+    return sidecar_path(item.sha256, item.owner_id, sidecar.suffix.lower())
+
+
+def _is_newer(sidecar: Path, kept: Path) -> bool:
+    stat = sidecar.stat()
+    is_text = S_ISREG(stat.st_mode) and stat.st_size <= MAX_BYTES
+    return is_text and not (kept.exists() and kept.stat().st_mtime_ns >= stat.st_mtime_ns)

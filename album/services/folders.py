@@ -132,7 +132,7 @@ def _takeout_title(here: Path, names: list[str]) -> str:
 
 def _title_in(path: Path) -> str:
     try:
-        if path.stat().st_size > ALBUM_FILE_MAX_BYTES:
+        if not path.is_file() or path.stat().st_size > ALBUM_FILE_MAX_BYTES:
             return ""
         stated = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -13,13 +13,15 @@ from typing import Protocol
 from django.contrib.auth.models import User
 
 from album.exceptions import AlbumError, MediaError, StorageError, StorageFull, UnsupportedMedia
+from album.media.sandbox import Sandbox
 from album.media.takeout import read_takeout
 from album.models import Album, MediaItem, Preview
 from album.preparation.boxes import make_box
 from album.preparation.prepare import prepare_many
-from album.preparation.sidecars import keep_sidecars, sidecars_of
+from album.preparation.rows import storable
+from album.preparation.sidecars import keep_sidecars, newer_sidecars, sidecars_of, take_back_stated_words
 from album.services.copying import Copying, known_sizes
-from album.services.folders import Folder, FoundFile
+from album.services.folders import TITLE_MAX_LENGTH, Folder, FoundFile
 from album.services.in_place import Indexing, places_below, places_of, refuse_missing_storage
 from album.services.ingest import add_to_album
 from album.services.spool import FULL_DISK
@@ -119,6 +121,7 @@ class _Import:
     taker: Taker
     totals: ImportTotals = field(default_factory=ImportTotals)
     albums: dict[str, Album] = field(default_factory=dict)
+    box: Sandbox = field(init=False)
 
     def run(self, files: Iterable[FoundFile]) -> None:
         """Takes the files one by one, while a child prepares those before."""
@@ -126,8 +129,8 @@ class _Import:
             for _ in self._take_all(files):
                 pass
             return
-        with make_box(self.options.workers) as box:
-            for item in prepare_many(self._take_all(files), box, sidecars=sidecars_of):
+        with make_box(self.options.workers) as self.box:
+            for item in prepare_many(self._take_all(files), self.box, sidecars=sidecars_of):
                 if item.preview_status == Preview.NONE:
                     self.totals.without_preview.append(f"{item.original_name}: {item.preview_problem}")
 
@@ -171,25 +174,32 @@ class _Import:
         return item, verdict.outcome
 
     def _add_what_the_folder_tells(self, item: MediaItem, found: FoundFile) -> None:
-        if self._keep_sidecars(item, found) and item.prepared_at is not None:
-            again = {"preview_status": Preview.WAITING, "prepared_at": None, "prepare_attempts": 0}
-            MediaItem.objects.filter(pk=item.pk).update(**again)
-            item.preview_status = Preview.WAITING
+        self._read_sidecars(item, found)
         for album in self._albums_for(found):
             add_to_album(item, album)
 
-    def _keep_sidecars(self, item: MediaItem, found: FoundFile) -> bool:
-        """True if they say something new. The item is there whether they can be read or not."""
+    def _read_sidecars(self, item: MediaItem, found: FoundFile) -> None:
+        """Keeps what lies beside the file. The item is there whether it can be read or not."""
         try:
-            return keep_sidecars(item.sha256, item.owner_id, found.sidecars)
+            newer = newer_sidecars(item, found.sidecars)
+            if newer and item.prepared_at is not None:
+                self._ask_again(item)
+            keep_sidecars(item, newer)
         except OSError as error:
             if error.errno in FULL_DISK:
                 raise StorageFull("storage full: a sidecar was not kept. Free some space and retry.") from error
             self._note(self.totals.failed, found, f"was taken, but its sidecar was not ({error.strerror}).")
-            return False
+
+    def _ask_again(self, item: MediaItem) -> None:
+        """Has a prepared item prepared once more, for what is said about it now."""
+        take_back_stated_words(item, self.box)
+        again = {"preview_status": Preview.WAITING, "prepared_at": None, "prepare_attempts": 0}
+        MediaItem.objects.filter(pk=item.pk).update(**again)
+        item.preview_status = Preview.WAITING
 
     def _title(self, found: FoundFile) -> str:
-        return found.takeout_title or (found.folder_title if self.options.has_folder_albums else "")
+        title = found.takeout_title or (found.folder_title if self.options.has_folder_albums else "")
+        return storable(title, TITLE_MAX_LENGTH)
 
     def _albums_for(self, found: FoundFile) -> Iterator[Album]:
         if self.options.album is not None:

@@ -12,7 +12,9 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from album.exceptions import MediaError, StorageError
+from album.media.facts import FileFacts
 from album.models import MediaItem, Preview, Status
+from album.preparation.rows import take_back_words
 from album.services.folders import Folder
 from album.services.ingest import clean_name
 from album.services.verdicts import Content, Outcome, Verdict, find_item, hash_file, sniff_file
@@ -87,6 +89,7 @@ class Indexing:
             return item
         if verdict.outcome is Outcome.CHANGED:
             _write(item, _new_values(path, content) | _forgotten(content))
+            take_back_words(item, FileFacts())
         elif item.source_path == str(path) or verdict.outcome is Outcome.MOVED:
             _write(item, {"source_path": str(path), "source_modified_ns": content.modified_ns})
         return item

@@ -141,6 +141,42 @@ def test_an_offset_beside_the_same_date_under_another_name_counts_and_beside_ano
     ]
 
 
+@pytest.mark.parametrize(
+    ("in_file", "winner"),
+    [
+        ({"Exif.Photo.DateTimeOriginal": "2001:05:05 10:00:00"}, "original"),
+        (
+            {
+                "Exif.Photo.DateTimeOriginal": "2001:05:05 10:00:00",
+                "Exif.Photo.DateTimeDigitized": "2020:01:02 03:04:05",
+                "Exif.Photo.SubSecTimeDigitized": "25",
+            },
+            "original",
+        ),
+        (
+            {
+                "Exif.Photo.DateTimeOriginal": "2001:05:05 10:00:00",
+                "Exif.Photo.DateTimeDigitized": "2001:05:05 10:00:00",
+            },
+            "sidecar",
+        ),
+        ({}, "created"),
+    ],
+    ids=["of a scan", "that the file states too", "that corrects that of the file", "alone"],
+)
+def test_the_create_date_of_a_sidecar(in_file: dict[str, str], winner: str) -> None:
+    photo = list(moments_in_photo(Tags(in_file)))
+    sidecar = moments_in_sidecar(Tags({"Xmp.xmp.CreateDate": "2020-01-02T03:04:05"}), photo)
+    found = most_trusted([*sidecar, *photo])
+    assert found is not None
+    assert found.source == winner
+
+
+def test_a_gps_time_beyond_all_numbers_is_none() -> None:
+    clock = {"Exif.GPSInfo.GPSDateStamp": "2024:07:01", "Exif.GPSInfo.GPSTimeStamp": f"1{'0' * 400}/1 0/1 0/1"}
+    assert list(moments_in_photo(Tags(clock))) == []
+
+
 def test_iptc_without_a_zone_says_zero_and_means_nothing() -> None:
     day = {"Iptc.Application2.DateCreated": "2024-07-01"}
     unknown = Tags(day | {"Iptc.Application2.TimeCreated": "12:00:00+00:00"})

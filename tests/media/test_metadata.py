@@ -173,14 +173,14 @@ def test_a_place_without_sense_is_no_place(tmp_path: Path, gps: dict[int, Any]) 
 def test_words_are_read_in_any_script_and_cleaned(tmp_path: Path) -> None:
     packet = xmp(
         dc_title=said(" Am&#10; See "),
-        dc_description=said("Line one  &#10;Zeile zwei: äöü 日本 😀"),
+        dc_description=said("Line one  &#10;Zeile zwei: äöü 日本 👨\u200d👧"),
         dc_subject=bag("Sea", "sea ", "one, two", "x" * 100, " "),
         lr_hierarchicalSubject=bag("Animals|Birds|Falcon", "Sea"),
         digiKam_TagsList=bag("People/Ada"),
     )
     facts = read(write_photo(tmp_path / "a.jpg", xmp=packet))
     assert facts.title == "Am See"
-    assert facts.description == "Line one\nZeile zwei: äöü 日本 😀"
+    assert facts.description == "Line one\nZeile zwei: äöü 日本 👨\u200d👧"
     assert facts.keywords == ("Sea", "one, two", "x" * 80, "Falcon", "Ada")
 
 
@@ -284,6 +284,14 @@ def test_a_video_tells_size_duration_time_and_place(tmp_path: Path, places_folde
     assert (facts.latitude_deg, facts.longitude_deg) == (38.72, -9.14)
     assert (facts.taken_at_local, facts.taken_at_source) == (datetime(2024, 7, 1, 8, 15, 30), "container")
     assert (facts.utc_offset, facts.time_zone) == (timedelta(hours=1), "Europe/Lisbon")
+
+
+def test_what_a_video_says_is_cleaned_and_cut(tmp_path: Path) -> None:
+    said = {"title": f"My\n{'x' * 5_000}", "comment": "c", "description": "a \r\nb", "keywords": "k" * 300 + ",K,k"}
+    facts = read(write_video(tmp_path / "a.mp4", ["red"], metadata=said))
+    assert facts.title == f"My {'x' * 197}"
+    assert facts.description == "a\nb"
+    assert facts.keywords == ("k" * 80, "K")
 
 
 def test_a_turned_video_has_the_size_of_the_upright_picture(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def test_samsung_puts_it_behind_a_marker_of_a_jpeg_photo(tmp_path: Path) -> None
         {"Xmp.GCamera.MicroVideoOffset": "99999999"},
         {"Xmp.GCamera.MicroVideoOffset": "-5"},
         {"Xmp.GCamera.MicroVideoOffset": "100"},
+        {"Xmp.GCamera.MicroVideoOffset": "9" * 5_000},
+        items(("Primary", 0, 0), ("MotionPhoto", int("9" * 4_000), 0)),
         items(("Primary", 0, 0), ("MotionPhoto", 0, 0)),
         items(("Primary", 0, 0), ("MotionPhoto", 10**12, 0)),
     ],

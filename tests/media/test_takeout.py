@@ -90,6 +90,11 @@ def test_zero_zero_is_no_place_and_the_cameras_place_is_the_next_best(tmp_path: 
     assert read_takeout(write(tmp_path / "b.json", camera)).latitude_deg == 1.5
 
 
+def test_a_place_beyond_all_numbers_is_none(tmp_path: Path) -> None:
+    stated = STATED | {"geoData": {"latitude": 10**400, "longitude": 2}}
+    assert read_takeout(write(tmp_path / "a.json", stated)).latitude_deg is None
+
+
 def test_archive_and_trash_are_told_apart(tmp_path: Path) -> None:
     facts = read_takeout(write(tmp_path / "a.json", STATED | {"archived": True, "trashed": True}))
     assert (facts.is_archived, facts.is_trashed) == (True, True)

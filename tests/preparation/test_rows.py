@@ -9,7 +9,8 @@ import pytest
 
 from album.media.facts import EmbeddedClip, FileFacts, Place
 from album.media.inspection import Inspection
-from album.models import MediaItem
+from album.models import ItemTag, MediaItem, Tag
+from album.preparation import rows
 from album.preparation.rows import fact_columns, moment_of, write_inspection
 from tests.cast import Cast, make_rows
 
@@ -32,6 +33,66 @@ def test_every_column_takes_what_is_stated(cast: Cast) -> None:
     assert item.taken_at_local == "2019-03-21T11:04:22.123456"
     assert item.taken_at == datetime(2019, 3, 21, 16, 4, 22, 123456, tzinfo=UTC)
     assert (item.preview_status, item.preview_problem) == ("none", "no preview")
+
+
+def test_what_no_column_holds_is_cut_or_unknown(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    place, words = Place("FRA", "x" * 99, "", "a\0b"), ("İ" * 80, *(f"word {n}" for n in range(500)), " ", "\0")
+    write(
+        item,
+        FileFacts(
+            width_px=2**32 - 1,
+            height_px=2**31 - 1,
+            iso=-1,
+            duration_s=float("inf"),
+            f_number=float("nan"),
+            clip=EmbeddedClip(2**63, 2**63 - 1),
+            title="x" * 300,
+            description="\ud800" + "x" * 20_000,
+            keywords=words,
+            place=place,
+            time_zone="x" * 99,
+        ),
+    )
+    assert (item.width_px, item.height_px, item.iso) == (None, 2**31 - 1, None)
+    assert (item.duration_s, item.f_number) == (None, None)
+    assert (item.motion_offset, item.motion_size_bytes) == (None, 2**63 - 1)
+    assert (item.country_code, item.country, item.city) == ("FR", "x" * 80, "ab")
+    assert (item.title, item.description) == ("x" * 200, "?" + "x" * 9_999)
+    assert (item.tags.count(), item.time_zone) == (200, "x" * 48)
+    assert {len(name) for name in Tag.objects.values_list("name", flat=True)} <= set(range(1, 81))
+
+
+def test_a_problem_is_cut_and_cleaned(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    inspection = Inspection(FileFacts(), None, "a\0b\udcff" + "x" * 20_000)
+    write_inspection(item, inspection, with_facts=True, is_final=True)
+    item.refresh_from_db()
+    assert item.preview_problem == "ab?" + "x" * 9_997
+
+
+def test_facts_that_no_database_takes_cost_no_preview(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    monkeypatch.setattr(rows, "storable", lambda text, max_length: text)
+    write(item, FileFacts(camera="\ud800", keywords=("lake",)))
+    assert (item.preview_status, item.prepare_attempts, item.prepared_at) == ("none", 1, None)
+    assert not ItemTag.objects.exists()
+    assert "its facts cannot be stored" in caplog.text
+
+
+def test_facts_that_could_not_be_read_are_logged(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    write_inspection(item, Inspection(FileFacts(), None, "", "odd tags"), with_facts=True, is_final=True)
+    assert caplog.messages == [f"Item {item.pk}: its facts cannot be read: odd tags"]
+
+
+def test_a_row_that_another_process_wrote_meanwhile_holds_one_inspection(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    MediaItem.objects.update(camera="of the other", iso=100, preview_problem="of the other")
+    write(item, FileFacts(lens="ours"))
+    assert (item.camera, item.iso, item.lens) == ("", None, "ours")
 
 
 def test_a_moment_outside_of_all_calendars_is_none() -> None:

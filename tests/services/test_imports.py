@@ -12,7 +12,7 @@ import pytest
 from pytest_django import Settings
 
 from album.exceptions import AlbumError, StorageError
-from album.models import Album, MediaItem, Preview
+from album.models import Album, ItemTag, MediaItem, Preview, Tag
 from album.preparation.sidecars import sidecars_of
 from album.services.folders import Folder
 from album.services.imports import ImportOptions, ImportTotals, import_folder
@@ -22,7 +22,7 @@ from tests.cast import Cast, scene_bytes
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
  xmp:Rating="{rating}"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
-</rdf:Description></rdf:RDF></x:xmpmeta>"""
+<dc:subject><rdf:Bag><rdf:li>{title}</rdf:li></rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"""
 
 
 @pytest.fixture
@@ -194,6 +194,22 @@ def test_a_sidecar_speaks_and_is_kept(cast: Cast, folder: Path, name: str) -> No
     assert not any("xmp" in line.lower() for line in totals.unsupported)
 
 
+def test_a_corrected_sidecar_replaces_what_the_older_one_said(cast: Cast, folder: Path) -> None:
+    sidecar = folder / "a.jpg.xmp"
+    sidecar.write_text(XMP.format(rating=4, title="Wrong"))
+    os.utime(sidecar, (1e9, 1e9))
+    run(cast, folder)
+    item = MediaItem.objects.get(original_name="a.jpg")
+    ItemTag.objects.create(item=item, tag=Tag.objects.create(name="of alice"), source=ItemTag.Source.PERSON)
+    sidecar.write_text(XMP.format(rating=2, title="Right"))
+    run(cast, folder)
+
+    item.refresh_from_db()
+    assert (item.title, item.rating, item.preview_status) == ("Right", 2, Preview.READY)
+    assert sorted(item.tags.values_list("name", flat=True)) == ["of alice", "right"]
+    assert [path.read_text() for path in sidecars_of(item)] == [sidecar.read_text()]
+
+
 def test_a_newer_sidecar_is_read_again_and_words_of_people_stay(cast: Cast, folder: Path) -> None:
     sidecar = folder / "a.jpg.xmp"
     sidecar.write_text(XMP.format(rating=4, title="By the sea"))
@@ -214,6 +230,27 @@ def test_a_sidecar_that_cannot_be_read_costs_nobody_the_photo(cast: Cast, folder
     totals = run(cast, folder)
     assert totals.failed == ["a.jpg: was taken, but its sidecar was not (No such file or directory)."]
     assert MediaItem.objects.get(original_name="a.jpg").preview_status == Preview.READY
+
+
+@pytest.mark.parametrize("name", ["a.jpg.xmp", "a.jpg.json", "metadata.json"])
+def test_a_pipe_beside_a_photo_is_not_waited_for(cast: Cast, folder: Path, name: str) -> None:
+    os.mkfifo(folder / name)
+    totals = run(cast, folder)
+    assert (counts(totals), totals.failed) == ({Outcome.NEW: 3, Outcome.KNOWN: 1}, [])
+
+
+def test_a_kept_sidecar_is_readable_like_any_file(cast: Cast, folder: Path) -> None:
+    (folder / "a.jpg.xmp").write_text(XMP.format(rating=4, title="By the sea"))
+    (folder / "any").touch()
+    run(cast, folder)
+    (kept,) = sidecars_of(MediaItem.objects.get(original_name="a.jpg"))
+    assert kept.stat().st_mode == (folder / "any").stat().st_mode
+
+
+def test_a_folder_of_an_odd_name_becomes_an_album(cast: Cast, folder: Path) -> None:
+    (folder / "2024").rename(folder / "\udcff 2024")
+    run(cast, folder, has_folder_albums=True)
+    assert Album.objects.filter(title="? 2024").exists()
 
 
 def test_two_owners_of_one_photo_keep_their_own_sidecars(cast: Cast, folder: Path) -> None:

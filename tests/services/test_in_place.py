@@ -83,6 +83,17 @@ def test_a_changed_file_is_prepared_and_described_anew(cast: Cast, disk: Path) -
     assert (new.preview_status, new.processing_status) == (Preview.READY, Status.PENDING)
 
 
+def test_a_changed_file_keeps_no_keywords_of_its_former_content(cast: Cast, disk: Path) -> None:
+    sidecar = disk / "a.xmp"
+    sidecar.write_text(XMP.format(rating=3, title="Lake"))
+    run(cast, disk)
+    assert [tag.name for tag in item_at(disk / "a.jpg").tags.all()] == ["lake"]
+    sidecar.unlink()
+    (disk / "a.jpg").write_bytes(scene_bytes(seed=7))
+    run(cast, disk)
+    assert not item_at(disk / "a.jpg").tags.exists()
+
+
 def test_a_moved_file_keeps_its_row(cast: Cast, disk: Path) -> None:
     run(cast, disk)
     before = item_at(disk / "a.jpg").pk
