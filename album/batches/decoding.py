@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from album.exceptions import AlbumError
 from album.failpoints import failpoint
 from album.inference.results import Frame, PhotoFacts
 from album.media.decode import decode_photo
@@ -19,7 +18,8 @@ from album.media.renditions import PREVIEW
 from album.media.sandbox import Sandbox
 from album.models import MediaItem
 from album.models.media import Kind
-from album.preparation.prepare import ensure_rendition, locate_original
+from album.preparation.originals import locate_original
+from album.preparation.prepare import ensure_rendition
 
 
 def find_source(item: MediaItem, box: Sandbox) -> Path:
@@ -72,7 +72,7 @@ class DecodeAhead:
         future: Future[list[Frame]] = Future()
         try:
             self._waiting.put((item, self._find(item), future))
-        except AlbumError as error:
+        except Exception as error:  # noqa: BLE001 - handed over to who takes the pictures: one item ends no run
             future.set_exception(error)
         return future
 

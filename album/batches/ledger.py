@@ -69,7 +69,7 @@ def open_ledger(
                     [StageResult(item_id=pk, stage=stage) for pk in living], ignore_conflicts=True
                 )
     pending = waiting.filter(processing_status=Status.PENDING).values("pk")
-    reset = {"state": Status.PENDING, "attempts": 0, "error": ""}
+    reset = {"state": Status.PENDING, "run": None, "attempts": 0, "error": ""}
     StageResult.objects.filter(item__in=pending, state=Status.FAILED).update(**reset)
     unfinished = StageResult.objects.filter(item=OuterRef("item"), state__in=(Status.PENDING, Status.PROCESSING))
     StageResult.objects.filter(item__in=pending, state=Status.COMPLETED, stage__in=wanted).filter(
@@ -107,8 +107,9 @@ def _reopen(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None
             MediaItem.objects.filter(pk__in=idle).update(processing_status=Status.PENDING)
 
 
-def _fresh() -> Q:
-    return Q(state=Status.PENDING) & ~Q(item__processing_status=Status.PROCESSING)
+def _fresh(run: BatchRun | None) -> Q:
+    """Waiting, and not passed over by this run."""
+    return Q(state=Status.PENDING) & ~Q(item__processing_status=Status.PROCESSING) & _not_of(run)
 
 
 def _abandoned() -> Q:
@@ -118,7 +119,11 @@ def _abandoned() -> Q:
 def _retry(run: BatchRun | None) -> Q:
     """Failed before, but not in this run, and with attempts left."""
     retry = Q(state=Status.FAILED, attempts__lt=settings.AI_MAX_ATTEMPTS)
-    return retry & ~Q(item__processing_status=Status.PROCESSING) & (~Q(run=run) | Q(run=None))
+    return retry & ~Q(item__processing_status=Status.PROCESSING) & _not_of(run)
+
+
+def _not_of(run: BatchRun | None) -> Q:
+    return ~Q(run=run) | Q(run=None)
 
 
 def _rows(options: BatchOptions, stages: Iterable[Stage]) -> QuerySet[StageResult]:
@@ -132,7 +137,7 @@ def _rows(options: BatchOptions, stages: Iterable[Stage]) -> QuerySet[StageResul
 
 def claimable(options: BatchOptions, stages: Iterable[Stage], run: BatchRun | None = None) -> QuerySet[StageResult]:
     """Rows of the stages that the run may take: waiting, abandoned, or failed with attempts left."""
-    return _rows(options, stages).filter(_fresh() | _abandoned() | _retry(run))
+    return _rows(options, stages).filter(_fresh(run) | _abandoned() | _retry(run))
 
 
 class Claimer:
@@ -156,12 +161,12 @@ class Claimer:
         """
         while self._own:
             chunk, self._own = self._own[:count], self._own[count:]
-            if claims := self._take(_fresh() & Q(item__in=chunk), count):
+            if claims := self._take(_fresh(self.run) & Q(item__in=chunk), count):
                 return claims
         room = count if self.options.limit is None else min(count, self.options.limit - len(self.touched))
         if room <= 0:
             return []
-        claims = self._take(_fresh(), room) or self._take(_retry(self.run), room)
+        claims = self._take(_fresh(self.run), room) or self._take(_retry(self.run), room)
         if not claims and with_suspects:
             claims = [replace(claim, is_suspect=True) for claim in self._take(_abandoned(), 1)]
         return claims
@@ -197,12 +202,20 @@ class Claimer:
 
     def release_all(self) -> None:
         """Gives back what the run still holds in this stage; these attempts do not count."""
+        self._give_back(StageResult.objects.filter(stage=self.stage), run=None)
+
+    def pass_over(self, claim: Claim) -> None:
+        """Gives this item back for later runs; the attempt does not count."""
+        self._give_back(StageResult.objects.filter(pk=claim.result_id), run=self.run)
+
+    def _give_back(self, rows: QuerySet[StageResult], run: BatchRun | None) -> None:
+        """``run`` is the one that does not take them again."""
         with transaction.atomic():
-            held = StageResult.objects.filter(run=self.run, stage=self.stage, state=Status.PROCESSING)
+            held = rows.filter(run=self.run, state=Status.PROCESSING)
             item_ids = list(held.values_list("item_id", flat=True))
             if not item_ids:
                 return
-            held.update(state=Status.PENDING, attempts=F("attempts") - 1, lease_expires_at=None)
+            held.update(state=Status.PENDING, run=run, attempts=F("attempts") - 1, lease_expires_at=None)
             # Not simply pending: that word on an item with a failed stage would ask for that stage again.
             failed = Exists(StageResult.objects.filter(item=OuterRef("pk"), state=Status.FAILED))
             status = Case(When(failed, then=Value(Status.FAILED)), default=Value(Status.PENDING))

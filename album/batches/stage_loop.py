@@ -32,8 +32,10 @@ from album.exceptions import (
 from album.failpoints import failpoint
 from album.inference.merging import merge_analyses
 from album.inference.results import Analysis, Analyzer, Frame, WeightsRef
+from album.media.sandbox import SandboxUnavailable
 from album.models import Stage
 from album.models.media import Kind
+from album.preparation.originals import OriginalAway
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +113,7 @@ class StageLoop:
         except StorageError as error:
             self.claimer.run.message = str(error)
             reason = StopReason.STORAGE
-        except OutOfChoices as error:
+        except (OutOfChoices, SandboxUnavailable) as error:
             self.claimer.run.message = str(error)
             reason = StopReason.MEMORY
         except (WeightsError, KeyboardInterrupt):  # no fault of the items at hand
@@ -144,7 +146,9 @@ class StageLoop:
             if claims[0].attempts > settings.AI_MAX_ATTEMPTS:  # before its decoder can kill one more process
                 self._fail(claims[0], f"the analysis ended abruptly at this item {claims[0].attempts - 1} times")
                 continue
-            self._queue.extend((claim, decoder.submit(claim.item)) for claim in claims)
+            for claim in claims:
+                self._queue.append((claim, decoder.submit(claim.item)))
+                self.claimer.renew()  # its preview may have been made, in up to twice the time limit
             if claims[0].is_suspect:
                 return
 
@@ -157,9 +161,12 @@ class StageLoop:
             except TimeoutError:
                 decoder.replace_lost_thread()
                 self._fail(claim, f"reading the file took longer than {self.options.item_timeout_s:g} s")
+            except OriginalAway as error:
+                logger.warning("item %s waits: %s", claim.item.pk, error)
+                self.claimer.pass_over(claim)
             except MediaError as error:
                 self._fail(claim, str(error))
-            except StorageError:
+            except (StorageError, SandboxUnavailable):
                 raise
             except Exception as error:
                 logger.exception("item %s cannot be decoded", claim.item.pk)

@@ -10,9 +10,13 @@ from album.models import Album, MediaItem, Preview
 from album.models.media import Kind
 from album.preparation.boxes import shared_box
 from album.preparation.extras import Extra, make_extra
+from album.preparation.prepare import MAX_ATTEMPTS
 
 AVIF = Extra(LARGE_AVIF, column="image_avif", attempts="avif_attempts")
-WITHOUT_AVIF = AVIF.is_missing() & Q(kind=Kind.PHOTO, preview_status__in=(Preview.WAITING, Preview.READY))
+_IS_WAITED_FOR = Q(preview_status=Preview.READY) | Q(
+    preview_status=Preview.WAITING, prepare_attempts__lt=MAX_ATTEMPTS
+)
+WITHOUT_AVIF = AVIF.is_missing() & Q(kind=Kind.PHOTO) & _IS_WAITED_FOR
 """Photos that are going to have one."""
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
+
+LOOK_AGAIN_S = 0.05
 
 
 def take_lock(name: str) -> IO[bytes]:
@@ -19,15 +22,19 @@ def take_lock(name: str) -> IO[bytes]:
     return file
 
 
-def try_lock(name: str) -> IO[bytes] | None:
-    """The same, or None where it is held."""
-    file = _open(name)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+def try_lock(name: str, wait_s: float = 0) -> IO[bytes] | None:
+    """The same, or None where it is held for so long."""
+    file, until = _open(name), time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                file.close()
+                return None
+            time.sleep(LOOK_AGAIN_S)
+        else:
+            return file
 
 
 def _open(name: str) -> IO[bytes]:

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
-from album.exceptions import MediaError, StorageError, UnsupportedMedia
+from album.exceptions import AlbumError, MediaError
 from album.media.facts import FileFacts, Origin
 from album.media.inspection import Inspection, inspect_file
-from album.media.renditions import GRID, PREVIEW
-from album.media.sandbox import Sandbox
-from album.media.sidecars import find_sidecars
-from album.media.sniff import HEAD_BYTES, MediaType, sniff
-from album.media.storage import is_marked
+from album.media.renditions import ANIMATION, GRID, PREVIEW
+from album.media.sandbox import Sandbox, StorageAway
+from album.media.sniff import MediaType
+from album.media.storage import require_mark
 from album.models import MediaItem, Preview
 from album.models.media import Kind
 from album.preparation.boxes import shared_box
 from album.preparation.locks import take_lock, try_lock
+from album.preparation.originals import OriginalAway, locate_original, sidecars_for, sniff_original
 from album.preparation.paths import rendition_path
 from album.preparation.rows import write_inspection
-from album.preparation.sidecars import sidecars_of
 
 logger = logging.getLogger(__name__)
 Sidecars = Sequence[Path] | None
 
 MAX_ATTEMPTS = 3
 """How often a file may crash its decoder, or let it run out of time, before it counts as one without preview."""
-
 
 STATE = (
     *("sha256", "source_path", "preview_status", "prepared_at", "prepare_attempts"),
@@ -44,8 +45,8 @@ STATE = (
 """Columns that tell what is left to do, and with which file."""
 
 
-class StorageMissing(StorageError):
-    """The folder of the originals is gone: a matter of the machine, never of the items."""
+class BeingPrepared(MediaError):
+    """It takes longer than somebody wanted to wait, and goes on."""
 
 
 @dataclass(slots=True)
@@ -73,10 +74,35 @@ def prepare_item(
 
     Raises:
         StorageError: the storage is missing, full or broken. Nothing is written about the item.
-        MediaError: the original or the row is not there any more. Nothing is written either.
+        MediaError: the original or the row is not there any more. The item waits.
     """
     begun = _begin(item, take_lock(item.sha256[:2]), box or shared_box(), sidecars, force)
     return item if begun is None else _finish(begun)
+
+
+def _prepare_within(item: MediaItem, wait_s: float, box: Sandbox) -> None:
+    """Prepares ``item``; what takes longer is finished in a thread. Raises BeingPrepared then, else the same."""
+    until = time.monotonic() + wait_s
+    if (lock := try_lock(item.sha256[:2], wait_s)) is None:
+        raise BeingPrepared(f"{item.original_name} is being prepared. Look again in a moment.")
+    if (begun := _begin(item, lock, box, None, force=False)) is None:
+        return
+    wait([begun.inspection], until - time.monotonic())
+    if begun.inspection.done() and not isinstance(begun.inspection.exception(), MediaError):
+        _finish(begun)
+        return
+    # There are no more such threads than locks.
+    threading.Thread(target=_finish_alone, args=(begun,), name="preparation", daemon=True).start()
+    raise BeingPrepared(f"{item.original_name} is still being prepared. Look again in a moment.")
+
+
+def _finish_alone(begun: _Begun) -> None:
+    try:
+        _finish(begun)
+    except AlbumError as error:
+        logger.warning("Item %s: %s", begun.item.pk, error)
+    finally:
+        connection.close()
 
 
 def prepare_many(
@@ -107,9 +133,11 @@ def prepare_many(
                 else:
                     under_way.append(begun)
             if len(under_way) > box.workers + 1:
-                yield _finish(under_way.popleft())
+                with _logged(under_way[0].item):
+                    yield _finish(under_way.popleft())
         while under_way:
-            yield _finish(under_way.popleft())
+            with _logged(under_way[0].item):
+                yield _finish(under_way.popleft())
     finally:
         for begun in under_way:
             begun.lock.close()
@@ -118,50 +146,35 @@ def prepare_many(
             yield prepare_item(item, box=box, sidecars=sidecars(item), force=force)
 
 
-def ensure_rendition(item: MediaItem, name: str, *, box: Sandbox | None = None) -> Path:
+def ensure_rendition(
+    item: MediaItem, name: str, *, box: Sandbox | None = None, wait_s: float | None = None
+) -> Path:
     """Where the rendition lies, made now if it is missing, once, however many ask for it.
 
+    Args:
+        wait_s: the longest that somebody waits for it; it is made all the same. None: as long as it takes.
+
     Raises:
-        MediaError: there is none, in words for a person.
+        MediaError: there is none, in words for a person; BeingPrepared: there is none yet.
         StorageError: the storage is missing, full or broken.
     """
     path = rendition_path(item, name)
-    if not path.is_file():
-        prepare_item(item, box=box)
-        if not path.is_file():
-            raise MediaError(item.preview_problem or f"There is no {name} of this item.")
+    if not path.is_file() and item.preview_status != Preview.NONE:
+        if wait_s is None:
+            prepare_item(item, box=box)
+        else:
+            _prepare_within(item, wait_s, box or shared_box())
+    if not path.is_file() or not path.stat().st_size:
+        raise MediaError(item.preview_problem or f"There is no {name} of this item.")
     return path
 
 
 def is_prepared(item: MediaItem) -> bool:
     """True where nothing is left to do: the renditions are there, or it is known why there are none."""
     if item.preview_status == Preview.READY:
-        return all(rendition_path(item, name).is_file() for name in (GRID, PREVIEW))
+        names = (GRID, PREVIEW, ANIMATION) if item.kind == Kind.VIDEO else (GRID, PREVIEW)
+        return all(rendition_path(item, name).is_file() for name in names)
     return item.preview_status == Preview.NONE
-
-
-def locate_original(item: MediaItem) -> Path:
-    """Where the original lies.
-
-    Raises:
-        StorageMissing: not the file but the whole storage is missing.
-        MediaError: the file is missing.
-    """
-    path = item.path
-    if path.is_file():
-        return path
-    root = Path(settings.MEDIA_ROOT)
-    if not (_is_mounted(path) if item.source_path else is_marked(root)):
-        raise StorageMissing(
-            f"storage missing: {path if item.source_path else root} is not mounted. Mount it first."
-        )
-    raise MediaError(f"the original {item.source_path or item.original.name} is missing from the storage")
-
-
-def _is_mounted(path: Path) -> bool:
-    """False where the way to ``path`` ends in an empty folder, as that of an unmounted disk does."""
-    folder = next(parent for parent in path.parents if parent.is_dir())
-    return any(folder.iterdir())
 
 
 def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars, force: bool) -> _Begun | None:
@@ -171,15 +184,18 @@ def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars, f
         refresh(item, fully=force)
         if is_prepared(item) and not force:
             return None
-        path = locate_original(item)
+        require_mark(Path(settings.MEDIA_ROOT))  # the renditions go there, wherever the original lies
+        with _counted(item):
+            path = locate_original(item)
+            media_type = sniff_original(item, path)
         origin = Origin(
             item.original_name,
             item.file_modified_at,
-            _find_sidecars(item, path) if sidecars is None else tuple(sidecars),
+            sidecars_for(item, path) if sidecars is None else tuple(sidecars),
             Path(settings.VAR_DIR) / "places",
             timezone.get_default_timezone(),
         )
-        file = path, _sniff(item, path), origin
+        file = path, media_type, origin
         folder = rendition_path(item, PREVIEW).parent
         inspection = box.submit(inspect_file, *file, folder)
         on_way_out.pop_all()
@@ -196,22 +212,18 @@ def refresh(item: MediaItem, *, fully: bool = False) -> None:
         item.refresh_from_db()
 
 
-def _find_sidecars(item: MediaItem, path: Path) -> tuple[Path, ...]:
-    """Those beside an original that was indexed in place, or those that were kept of an imported one."""
-    if item.source_path:
-        return find_sidecars(path, {each.name for each in path.parent.iterdir()})
-    return sidecars_of(item)
-
-
-def _sniff(item: MediaItem, path: Path) -> MediaType:
-    """By content, as the names in a folder that was indexed in place say little."""
+@contextmanager
+def _counted(item: MediaItem) -> Iterator[None]:
+    """Counts an attempt where the original is missing: others go first then, and no album waits for it."""
     try:
-        with path.open("rb") as file:
-            return sniff(file.read(HEAD_BYTES), item.original_name)
-    except UnsupportedMedia:
-        return MediaType("video" if item.kind == Kind.VIDEO else "photo", item.mime_type, path.suffix.lower())
-    except OSError as error:
-        raise MediaError(f"the original {path.name} cannot be read ({error.strerror})") from error
+        yield
+    except OriginalAway:
+        raise
+    except MediaError:
+        if item.prepare_attempts < MAX_ATTEMPTS:
+            item.prepare_attempts += 1
+            MediaItem.objects.filter(pk=item.pk).update(prepare_attempts=item.prepare_attempts)
+        raise
 
 
 def _finish(begun: _Begun) -> MediaItem:
@@ -220,15 +232,19 @@ def _finish(begun: _Begun) -> MediaItem:
     with begun.lock:
         try:
             inspection = begun.inspection.result()
-        except MediaError as error:
+        except (MediaError, StorageAway) as error:
             logger.warning("Item %s: %s", item.pk, error)
             is_final = item.prepare_attempts + 1 >= MAX_ATTEMPTS
             inspection = Inspection(FileFacts(), None, str(error))
             try:
                 facts = begun.box.run(inspect_file, *begun.file, None).facts
                 inspection = Inspection(facts, None, str(error))
-            except MediaError:
+            except (MediaError, StorageAway):
                 with_facts = False
+        if inspection.rendered is None:
+            locate_original(item)  # raises if it went away meanwhile: what its reader said is no verdict
+        elif item.kind == Kind.VIDEO:
+            rendition_path(item, ANIMATION).touch()  # stays empty where there is only one picture
         write_inspection(item, inspection, with_facts=with_facts, is_final=is_final)
     return item
 

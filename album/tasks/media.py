@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from celery import shared_task
@@ -22,7 +23,10 @@ logger = logging.getLogger(__name__)
 WAITING_FOR = timedelta(minutes=2)
 """So long an item may wait for its own message before the periodic task takes it."""
 PREPARE_FOR_S, AVIF_FOR_S = 180.0, 60.0
-"""Together less than the five minutes after which the task comes again: what is uploaded meanwhile has its turn."""
+"""Together less than the five minutes after which the task comes again. What preparation leaves of its time goes to
+AVIFs as well, until an upload comes."""
+PROXIES_AT_ONCE = 3
+"""Rung for each time; those that are made already are passed over by their task."""
 PROXY_LIMIT_S = 6 * 3600 + 60
 CHUNK = 50
 
@@ -56,7 +60,7 @@ def prepare_waiting_media() -> dict[str, Any]:
     from album.preparation.prepare import prepare_many
     from album.preparation.proxies import WITHOUT_PROXY
 
-    until = time.monotonic() + PREPARE_FOR_S
+    started_at, until = timezone.now(), time.monotonic() + PREPARE_FOR_S
     waiting = MediaItem.objects.filter(preview_status=Preview.WAITING, trashed_at=None)
     waiting = waiting.filter(created_at__lt=timezone.now() - WAITING_FOR).order_by("prepare_attempts", "pk")
     try:
@@ -65,10 +69,16 @@ def prepare_waiting_media() -> dict[str, Any]:
         logger.warning("Nothing can be prepared: %s", error)
         return {"waiting": str(error)}
     without_avif = MediaItem.objects.filter(WITHOUT_AVIF, preview_status=Preview.READY).order_by("pk")
-    avifs = sum(_make_avif(photo) for photo in _until(time.monotonic() + AVIF_FOR_S, without_avif))
+    own_until, avifs = time.monotonic() + AVIF_FOR_S, 0
+    for photo in _until(until + AVIF_FOR_S, without_avif):
+        if time.monotonic() >= own_until and _has_upload_since(started_at):
+            break
+        avifs += _make_avif(photo)
     _clear_albums(Album.objects.all())
-    for video_id in MediaItem.objects.filter(WITHOUT_PROXY).values_list("pk", flat=True)[:1]:
-        ring_bell(make_video_proxy, video_id)
+    without_proxy = MediaItem.objects.filter(WITHOUT_PROXY).order_by("proxy_attempts", "pk")
+    for video in islice(filter(_has_original, without_proxy.iterator()), PROXIES_AT_ONCE):
+        if not ring_bell(make_video_proxy, video.pk):
+            break
     return {"prepared": prepared, "avifs": avifs}
 
 
@@ -104,6 +114,19 @@ def make_video_proxy(item_id: int) -> dict[str, Any]:
         return {"made": proxies.make_video_proxy(video)}
     except AlbumError as error:
         return _waits(video, error)
+
+
+def _has_upload_since(moment: datetime) -> bool:
+    return MediaItem.objects.filter(preview_status=Preview.WAITING, created_at__gt=moment).exists()
+
+
+def _has_original(item: MediaItem) -> bool:
+    from album.preparation.originals import locate_original
+
+    try:
+        return bool(locate_original(item))
+    except AlbumError:
+        return False
 
 
 def _make_avif(photo: MediaItem) -> bool:

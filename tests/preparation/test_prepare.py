@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,10 +22,22 @@ from album.media.renditions import ANIMATION, GRID, PREVIEW
 from album.models import ItemTag, MediaItem, Preview, Tag
 from album.preparation.locks import take_lock
 from album.preparation.paths import rendition_path
-from album.preparation.prepare import StorageMissing, ensure_rendition, prepare_item, prepare_many
+from album.preparation.prepare import (
+    BeingPrepared,
+    ensure_rendition,
+    prepare_item,
+    prepare_many,
+)
 from album.services.ingest import ingest_upload
 from tests.cast import Cast, scene_bytes
-from tests.preparation.boxes import CountingBox, CrashingBox, FullDiskBox
+from tests.media import video_files
+from tests.media.video_files import write_video
+from tests.preparation.boxes import (
+    CountingBox,
+    CrashingBox,
+    FullDiskBox,
+    SlowBox,
+)
 
 TAKEN = datetime(2021, 5, 4, 13, 12, 11)
 KEYWORDS = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -111,19 +125,6 @@ def test_keywords_that_the_file_states_no_more_go(cast: Cast, box: CountingBox, 
     assert list(item.tags.values_list("name", flat=True)) == ["lake"]
 
 
-@pytest.mark.parametrize("name", ["photo.xmp", "photo.jpg.xmp"])
-def test_sidecars_beside_an_original_in_place_are_read(
-    cast: Cast, box: CountingBox, tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(scene_bytes())
-    (tmp_path / name).write_bytes(KEYWORDS)
-    item = store(cast.alice)
-    MediaItem.objects.update(source_path=str(path), original="")
-    prepare_item(item, box=box)
-    assert (item.title, item.rating, item.preview_status) == ("By the lake", 4, Preview.READY)
-
-
 def test_a_type_without_decoder_is_kept_and_named(cast: Cast, box: CountingBox) -> None:
     item = prepare_item(store(cast.alice, b"\xff\x4f\xff\x51" + bytes(100), "scan.j2k"), box=box)
     assert (item.preview_status, item.width_px) == (Preview.NONE, None)
@@ -174,40 +175,6 @@ def untouched(item: MediaItem) -> bool:
     return (item.preview_status, item.prepare_attempts, item.prepared_at) == (Preview.WAITING, 0, None)
 
 
-def test_missing_storage_marks_nothing(cast: Cast, box: CountingBox, settings) -> None:
-    item = store(cast.alice)
-    root = Path(settings.MEDIA_ROOT)
-    root.rename(root.with_name("unplugged"))
-    root.mkdir()
-    with pytest.raises(StorageMissing, match="storage missing"):
-        prepare_item(item, box=box)
-    with pytest.raises(StorageMissing):
-        list(prepare_many([item], box))
-    assert untouched(item)
-
-
-def test_a_missing_mount_of_originals_in_place_marks_nothing(cast: Cast, box: CountingBox, tmp_path: Path) -> None:
-    item = store(cast.alice)
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    MediaItem.objects.update(source_path=str(mount / "2021" / "photo.jpg"), original="")
-    with pytest.raises(StorageMissing, match="storage missing"):
-        prepare_item(item, box=box)
-    (mount / "2020").mkdir()
-    with pytest.raises(MediaError, match="is missing"):
-        prepare_item(item, box=box)
-    assert untouched(item)
-
-
-def test_a_missing_original_marks_nothing(cast: Cast, box: CountingBox) -> None:
-    item, other = store(cast.alice), store(cast.alice, seed=1)
-    item.path.unlink()
-    with pytest.raises(MediaError, match="is missing from the storage"):
-        prepare_item(item, box=box)
-    assert [one.pk for one in prepare_many([item, other], box)] == [other.pk]
-    assert untouched(item)
-
-
 def test_a_full_disk_marks_nothing(cast: Cast) -> None:
     item = store(cast.alice)
     with pytest.raises(StorageError, match="No space left"):
@@ -220,6 +187,25 @@ def test_an_item_deleted_meanwhile_is_an_error_in_words(cast: Cast, box: Countin
     MediaItem.objects.all().delete()
     with pytest.raises(MediaError, match=r"scene\.jpg was deleted meanwhile"):
         prepare_item(item, box=box)
+
+
+def test_a_moving_preview_that_was_lost_comes_back(cast: Cast, box: CountingBox, tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", ["red", "blue"])
+    item = prepare_item(store(cast.alice, (tmp_path / "clip.mp4").read_bytes(), "clip.mp4"), box=box)
+    rendition_path(item, ANIMATION).unlink()
+    assert ensure_rendition(item, ANIMATION, box=box).stat().st_size
+
+
+def test_a_video_of_one_picture_is_asked_once_for_a_moving_preview(
+    cast: Cast, box: CountingBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_files, "FRAMES_PER_S", 1)
+    write_video(tmp_path / "clip.mp4", ["red"])
+    item = store(cast.alice, (tmp_path / "clip.mp4").read_bytes(), "clip.mp4")
+    for _ in range(2):
+        with pytest.raises(MediaError, match=r"There is no animation\.webp"):
+            ensure_rendition(item, ANIMATION, box=box)
+    assert (item.preview_status, box.calls) == (Preview.READY, 1)
 
 
 def test_a_photo_has_no_animation(cast: Cast, box: CountingBox) -> None:
@@ -252,6 +238,38 @@ def test_fifty_parallel_requests_make_a_rendition_once(cast: Cast, box: Counting
     pk = store(cast.alice).pk
     in_threads(50, lambda: ensure_rendition(MediaItem.objects.get(pk=pk), PREVIEW, box=box))
     assert box.calls == 1
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_so_long_only_leaves_and_the_work_goes_on(cast: Cast) -> None:
+    item, small = store(cast.alice), store(cast.alice, seed=1)
+    with SlowBox(timeout_s=20) as slow:
+        for one in (item, item, small):  # by another request, and behind it in the queue
+            started = time.monotonic()
+            with pytest.raises(BeingPrepared, match=r"scene\.jpg is (still )?being prepared"):
+                ensure_rendition(MediaItem.objects.get(pk=one.pk), GRID, box=slow, wait_s=0.2)
+            assert time.monotonic() - started < 1
+        wait_until(lambda: MediaItem.objects.filter(preview_status=Preview.READY).count() == 2)
+        assert slow.calls == 2 * 2
+        assert ensure_rendition(MediaItem.objects.get(pk=item.pk), GRID, box=slow, wait_s=0).is_file()
+    take_lock(item.sha256[:2]).close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_so_long_only_does_not_wait_for_facts_after_a_crash(cast: Cast) -> None:
+    item = store(cast.alice)
+    with CrashingBox(timeout_s=20) as crashing:
+        with pytest.raises(BeingPrepared):
+            ensure_rendition(item, GRID, box=crashing, wait_s=10)
+        wait_until(lambda: MediaItem.objects.get().prepare_attempts == 1)
+        wait_until(lambda: not any(thread.name == "preparation" for thread in threading.enumerate()))
 
 
 def test_many_are_prepared_and_each_is_returned_once(cast: Cast, box: CountingBox) -> None:

@@ -20,7 +20,7 @@ from album.exceptions import AlbumError
 from album.media.renditions import ANIMATION, GRID, GRID_SIDE_PX, PREVIEW
 from album.models import MediaItem
 from album.models.media import Kind
-from album.preparation.prepare import ensure_rendition
+from album.preparation.prepare import BeingPrepared, ensure_rendition
 from album.queries import openable_by
 from album.web.addresses import version_of
 from album.web.ranges import file_response
@@ -31,6 +31,8 @@ MP4, AVIF = "video/mp4", "image/avif"
 ALIKE = {"video/quicktime", "video/x-m4v"}
 """Containers that browsers play as MP4, and some of them only under that name."""
 FOREVER = "max-age=31536000, immutable"
+WAIT_S = 3.0
+"""So long a page waits for a preview that is not there yet; then its place is held until the next look."""
 
 
 @require_safe
@@ -44,9 +46,13 @@ def preview(request: MemberRequest, pk: int) -> HttpResponseBase:
         if not is_small and takes_avif and item.image_avif and Path(item.image_avif.path).is_file():
             response = _serve(request, item, AVIF, Path(item.image_avif.path))
         elif is_small:
-            response = _serve(request, item, "image/webp", ensure_rendition(item, GRID))
+            response = _serve(request, item, "image/webp", ensure_rendition(item, GRID, wait_s=WAIT_S))
         else:
-            response = _serve(request, item, "image/jpeg", ensure_rendition(item, PREVIEW))
+            response = _serve(request, item, "image/jpeg", ensure_rendition(item, PREVIEW, wait_s=WAIT_S))
+    except BeingPrepared:
+        placeholder = HttpResponseRedirect(static("album/waiting.svg"))
+        placeholder.headers["Cache-Control"] = "no-store"
+        return placeholder
     except (AlbumError, OSError) as error:
         logger.warning("No preview of item %s: %s", pk, error)
         return HttpResponseRedirect(static("album/unreadable.svg"))
@@ -93,7 +99,7 @@ def animation(request: MemberRequest, pk: int) -> HttpResponseBase:
     """A few moving seconds of a video, as a WebP."""
     item = get_object_or_404(openable_by(request.user), pk=pk, kind=Kind.VIDEO)
     try:
-        return _serve(request, item, "image/webp", ensure_rendition(item, ANIMATION))
+        return _serve(request, item, "image/webp", ensure_rendition(item, ANIMATION, wait_s=WAIT_S))
     except (AlbumError, OSError) as error:
         logger.info("No animation of item %s: %s", pk, error)
         raise Http404 from None
