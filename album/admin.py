@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from album.models import AIProcessingSettings, Album, BatchRun, ItemTag, MediaItem, StageResult, Tag
 from album.services.ai_settings import save_ai_settings
+from album.services.trash import move_to_trash
 
 
 class ReadOnly:
@@ -40,10 +43,10 @@ class ItemTagInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(MediaItem)
 class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Originals come in through ingest, never through a form."""
+    """Originals come in through ingest, never through a form, and go through the trash, with their files."""
 
     list_display = ("id", "original_name", "kind", "owner", "processing_status", "ai_weights", "created_at")
-    list_filter = ("processing_status", "kind", "albums")
+    list_filter = ("processing_status", "kind", "owner", "albums")
     list_select_related = ("owner",)
     search_fields = ("original_name", "title", "description", "ai_description")
     fields = (
@@ -57,9 +60,19 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     filter_horizontal = ("albums",)
     inlines = (ItemTagInline, StageResultInline)
+    actions = ("trash_items",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: MediaItem | None = None) -> bool:
+        return False  # nor may an account be deleted that still owns some
+
+    @admin.action(description="Move selected items to the trash", permissions=["change"])
+    def trash_items(self, request: HttpRequest, items: QuerySet[MediaItem]) -> None:
+        assert isinstance(request.user, User)  # noqa: S101 - for mypy: the admin has no anonymous pages
+        count = move_to_trash(user=request.user, items=items)
+        self.message_user(request, f"{count} of {len(items)} items are in the trash now.")
 
     def view_on_site(self, obj: MediaItem) -> str:
         return reverse("album:photo_detail", args=(obj.pk,))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
 
-from album.models import AIProcessingSettings, BatchRun, MediaItem, StageResult
+from album.models import AIProcessingSettings, Album, BatchRun, MediaItem, StageResult
 from tests.cast import Cast, make_photo, make_rows
 
 
@@ -66,3 +67,22 @@ def test_a_form_left_open_does_not_undo_what_a_batch_wrote(cast: Cast, admin_cli
     assert answer.status_code == 302
     item.refresh_from_db()
     assert (item.title, item.ai_description, item.processing_status) == ("Mine", "from the batch", "completed")
+
+
+def test_items_leave_the_admin_through_the_trash_only(cast: Cast, admin_client: Client) -> None:
+    first, second = make_photo(cast.alice), make_photo(cast.alice, seed=1)
+    path = "/admin/album/mediaitem/"
+    assert admin_client.post(f"{path}{first.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert admin_client.post(f"/admin/auth/user/{cast.alice.pk}/delete/", {"post": "yes"}).status_code == 403
+    for action in ("delete_selected", "trash_items"):
+        admin_client.post(path, {"action": action, "_selected_action": [first.pk], "post": "yes"})
+
+    assert list(MediaItem.objects.filter(trashed_at=None)) == [second]
+    assert MediaItem.objects.filter(pk=first.pk).exists()
+    assert User.objects.filter(pk=cast.alice.pk).exists()
+
+
+def test_an_album_is_deleted_without_its_items(cast: Cast, admin_client: Client) -> None:
+    make_photo(cast.alice, album=cast.shared)
+    assert admin_client.post(f"/admin/album/album/{cast.shared.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert (Album.objects.count(), MediaItem.objects.count()) == (0, 1)
