@@ -20,7 +20,7 @@ from album.media.openers import (
     MAX_HELD_PIXELS,
     MAX_PIXELS,
     check_held,
-    has_many_scans,
+    draft_jpeg,
     open_image,
     too_many_pixels,
 )
@@ -52,9 +52,6 @@ FILTER = Image.Resampling.HAMMING
 
 Measured: 2000 to 1600 pixels, 17 ms instead of LANCZOS's 36, 46 dB from it, 2026-11.
 """
-
-_PROGRESSIVE_SHARE = 1.5
-"""A progressive JPEG's coefficients of the full size (4:4:4), in Pillow's four bytes per pixel."""
 
 _TRUNCATION_WORDS = (
     "truncated",
@@ -108,13 +105,16 @@ def open_photo(path: Path, media_type: MediaType | None = None) -> Iterator[Imag
         raise MediaError(_describe_failure(path, error)) from error
 
 
-def shrink(image: Image.Image, scale: float) -> Image.Image:
+def shrink(image: Image.Image, scale: float, *, least: float | None = None) -> Image.Image:
     """The pixels of an opened photo at ``scale`` of its size (never enlarged), upright, RGB in sRGB.
 
+    A JPEG that is decoded to a scale between ``least`` and that one is left at it.
     Color and orientation are changed last, where the picture is small.
     """
     wanted = _scaled(image.size, scale)
-    _draft(image, wanted)
+    draft_jpeg(image, _scaled(image.size, least or scale))
+    check_held(math.prod(image.size), image.format)
+    wanted = wanted if max(wanted) < max(image.size) else image.size
     image.load()
     orientation = read_orientation(image)  # after load: a TIFF is turned by loading, then states nothing
     if image.mode in {"1", "P", "PA"}:  # nothing between two of their values
@@ -123,14 +123,6 @@ def shrink(image: Image.Image, scale: float) -> Image.Image:
     small = to_srgb(image.resize(wanted, FILTER, reducing_gap=gap))
     turn = _UPRIGHT.get(orientation)
     return small if turn is None else small.transpose(turn)
-
-
-def _draft(image: Image.Image, wanted: tuple[int, int]) -> None:
-    """Lets a JPEG be decoded just above the wanted size; raises MediaError if what remains is too much to hold."""
-    full = math.prod(image.size)
-    image.draft("RGB", wanted)
-    coefficients = full * _PROGRESSIVE_SHARE if has_many_scans(image) else 0.0
-    check_held(math.prod(image.size) + coefficients, image.format)
 
 
 def read_orientation(image: Image.Image) -> int:

@@ -21,8 +21,12 @@ ANIMATION = "animation.webp"
 PROXY = "proxy.mp4"
 
 GRID_SIDE_PX = 400
-PREVIEW_SIDE_PX = 1600
-"""Longer sides."""
+PREVIEW_SIDE_PX, PREVIEW_LEAST_PX = 1600, 1440
+"""Longer sides. A JPEG that is decoded to a side between the last two is left at it, as most photos are.
+
+Measured: 4032 to 1512 pixels, 42 dB from LANCZOS of the full size and as sharp; by way of half the size 37 dB,
+softer, and 21 ms more, 2026-11.
+"""
 
 
 @dataclass(frozen=True, slots=True)

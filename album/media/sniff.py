@@ -172,17 +172,6 @@ def sniff(head: bytes, name: str = "") -> MediaType:
     return found
 
 
-def media_type_of(mime: str, extension: str) -> MediaType:
-    """The type that ``sniff`` gave, from its two words as a row keeps them."""
-    for known in MEDIA_TYPES:
-        if (known.mime, known.extension) == (mime, extension):
-            return known
-    kind: Literal["photo", "video"] = "photo"
-    if mime.startswith("video/") or (extension in _BY_NAME and _BY_NAME[extension].kind == "video"):
-        kind = "video"
-    return MediaType(kind, mime, extension)
-
-
 def _sniff_content(head: bytes) -> MediaType | None:
     if head[4:8] == b"ftyp":
         return _sniff_brands(head)

@@ -14,7 +14,7 @@ from album.exceptions import MediaError
 from album.media.decode import is_truncation, open_photo, read_orientation, shrink
 from album.media.durable import written_whole
 from album.media.openers import ORIGINAL_SIZE, seek_large_preview
-from album.media.renditions import GRID, GRID_SIDE_PX, PREVIEW, PREVIEW_SIDE_PX
+from album.media.renditions import GRID, GRID_SIDE_PX, PREVIEW, PREVIEW_LEAST_PX, PREVIEW_SIDE_PX
 from album.media.sniff import MediaType
 
 _PREVIEW = {"format": "JPEG", "quality": 82}
@@ -23,8 +23,8 @@ _AVIF = {"format": "AVIF", "quality": 68, "speed": 9, "max_threads": 1}
 """Measured: two photos of 12 megapixels, 2026-11. JPEG in 4 ms 271 and 356 kB, AVIF (aom) of nearly the same SSIM
 in 0.15 s 191 and 255 kB. Speed 8 takes three times as long for 8 % fewer bytes; SVT is as fast, and larger."""
 
-_GRID_FILTER = Image.Resampling.LANCZOS
-"""Measured: from 1600 pixels with a reducing gap of 2 in 5.6 ms, 50 dB from the slow way (16 ms), 2026-11."""
+_GRID_FILTER, _GRID_GAP = Image.Resampling.BICUBIC, 1.5
+"""Measured: from 1500 pixels by way of 750, 5.9 ms, LANCZOS 8.3, 18 without that step. They look alike, 2026-11."""
 
 _PLACEHOLDER_SIDE_PX = 20
 _PLACEHOLDER_COMPONENTS = (4, 3)
@@ -66,7 +66,8 @@ def _decode_once(path: Path, media_type: MediaType | None) -> tuple[Image.Image,
         size_px, orientation = image.size, read_orientation(image)
         if seek_large_preview(image, PREVIEW_SIDE_PX):
             image.getexif()[ExifTags.Base.Orientation] = orientation  # which the copy does not state
-        preview = shrink(image, PREVIEW_SIDE_PX / max(image.size))
+        side_px = max(image.size)
+        preview = shrink(image, PREVIEW_SIDE_PX / side_px, least=PREVIEW_LEAST_PX / side_px)
         if read_orientation(image) in _SIDEWAYS:
             size_px = size_px[::-1]
         return preview, image.info.get(ORIGINAL_SIZE, size_px)
@@ -84,7 +85,7 @@ def _fit(image: Image.Image, side_px: int) -> Image.Image:
     if scale >= 1:
         return image
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, _GRID_FILTER, reducing_gap=2.0)
+    return image.resize(size, _GRID_FILTER, reducing_gap=_GRID_GAP)
 
 
 def _write(image: Image.Image, target: Path, options: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import simplejpeg
 from PIL import Image
 
 from album.media.decode import FILTER
-from album.media.renditions import GRID_SIDE_PX, PREVIEW_SIDE_PX
+from album.media.renditions import GRID_SIDE_PX, PREVIEW_LEAST_PX, PREVIEW_SIDE_PX
 
 QUALITY = 82
 
@@ -22,11 +22,11 @@ def main(target: Path, files: list[Path]) -> None:
     for path in files:
         content = path.read_bytes()
         height_px, width_px, *_ = simplejpeg.decode_jpeg_header(content)
-        side = {"min_width": PREVIEW_SIDE_PX} if width_px >= height_px else {"min_height": PREVIEW_SIDE_PX}
+        side = {"min_width": PREVIEW_LEAST_PX} if width_px >= height_px else {"min_height": PREVIEW_LEAST_PX}
         image = Image.fromarray(simplejpeg.decode_jpeg(content, "RGB", **side))
         image.thumbnail((PREVIEW_SIDE_PX, PREVIEW_SIDE_PX), FILTER)
         image.save(target / f"{path.stem}.jpg", quality=QUALITY)
-        image.thumbnail((GRID_SIDE_PX, GRID_SIDE_PX), Image.Resampling.LANCZOS)
+        image.thumbnail((GRID_SIDE_PX, GRID_SIDE_PX), Image.Resampling.BICUBIC)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Files made to exhaust their decoder are refused, or shown, within five seconds and 300 MB."""
+"""Files made to exhaust their decoder are refused, or shown, within five seconds and 300 MB, facts included."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ MAX_PEAK_MB = 300
 _CHILD = """
 import json, sys, time
 from pathlib import Path
-from album.exceptions import MediaError
-from album.media.renditions import render_photo
+from album.media.facts import Origin
+from album.media.inspection import inspect_file
 from album.media.sniff import HEAD_BYTES, sniff
 path, start = Path(sys.argv[1]), time.monotonic()
-try:
-    with path.open("rb") as file:
-        said = str(render_photo(path, sniff(file.read(HEAD_BYTES), path.name), path.parent / "made").width_px)
-except MediaError as error:
-    said = str(error)
+with path.open("rb") as file:
+    media_type = sniff(file.read(HEAD_BYTES), path.name)
+found = inspect_file(path, media_type, Origin(path.name), path.parent / "made")
+said = found.problem or str(found.rendered.width_px)
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 peak_mb = int(peak.split()[1]) * 1024 / 1e6  # not ru_maxrss, which begins with that of the parent
 print(json.dumps([said, time.monotonic() - start, peak_mb]))
@@ -98,13 +97,13 @@ def jpeg(width: int, height: int, *, progressive: bool = False) -> bytes:
     return bytes(content)
 
 
-def jpeg_of_many_scans() -> bytes:
-    """A progressive JPEG of 25 megapixels, one scan of which is repeated 5,000 times."""
+def jpeg_of_scans(side_px: int, count: int, *, subsampling: int = 2) -> bytes:
+    """A progressive JPEG of so many scans: its last one again and again."""
     file = io.BytesIO()
-    Image.new("RGB", (5000, 5000), "red").save(file, "JPEG", progressive=True)
+    Image.new("RGB", (side_px, side_px), "red").save(file, "JPEG", progressive=True, subsampling=subsampling)
     content = file.getvalue()
     last = content.rindex(b"\xff\xda")
-    return content[:-2] + content[last:-2] * 5_000 + content[-2:]
+    return content[:-2] + content[last:-2] * (count - content.count(b"\xff\xda")) + content[-2:]
 
 
 def bmp(width: int, height: int) -> bytes:
@@ -156,7 +155,15 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "many items.heic": (heif_of_many_items, "not an image"),
     "large.jpg": (lambda: jpeg(65_000, 65_000), "too many pixels"),
     "progressive.jpg": (lambda: jpeg(14_000, 14_000, progressive=True), "too many pixels"),
-    "scans.jpg": (jpeg_of_many_scans, "scans"),
+    "scans.jpg": (lambda: jpeg_of_scans(5_000, 5_000), "damaged (5,000 scans)"),
+    "more scans than its size allows.jpg": (lambda: jpeg_of_scans(5_000, 61), "damaged (61 scans)"),
+    "as many scans as allowed.jpg": (lambda: jpeg_of_scans(5_000, 60), "5000"),
+    "many scans of few pixels.jpg": (lambda: jpeg_of_scans(3_872, 100), "3872"),
+    "large in all colors.jpg": (
+        lambda: jpeg_of_scans(8_250, 10, subsampling=0),
+        "too many pixels: the limit is 55,000,000",
+    ),
+    "as large as allowed.jpg": (lambda: jpeg_of_scans(5_930, 42, subsampling=0), "5930"),
     "large.webp": (lambda: saved("WEBP", (16_383, 3_000), method=0), "too many pixels: the limit is 27,500,000"),
     "large.avif": (lambda: heif(9_000, 9_000, is_avif=True), "too many pixels: the limit is 55,000,000"),
     "large.bmp": (lambda: bmp(100_000, 100_000), "too many pixels"),

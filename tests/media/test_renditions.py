@@ -49,6 +49,22 @@ def test_a_large_photo_gets_both_sizes_and_tells_its_own(tmp_path: Path, image_f
     assert right > 240 and 110 < blue < 146
 
 
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [((4032, 100), (1512, 38)), ((6001, 100), (1501, 25)), ((3001, 100), (1501, 50)), ((3850, 100), (1444, 38))],
+)
+def test_a_jpeg_is_left_at_the_size_it_is_decoded_to_where_that_is_near_the_wanted_one(
+    tmp_path: Path, size: tuple[int, int], decoded: tuple[int, int]
+) -> None:
+    source = photo(tmp_path / "a", size, quality=95)
+    made = render(source, tmp_path)
+    assert (made.width_px, made.height_px) == size
+    assert sizes(tmp_path)[1] == decoded
+    with Image.open(source) as whole, Image.open(tmp_path / PREVIEW) as preview:
+        expected = np.asarray(whole.resize(decoded), float)
+        assert np.abs(np.asarray(preview, float) - expected).max() < 8
+
+
 def test_nothing_is_enlarged(tmp_path: Path) -> None:
     render(photo(tmp_path / "a", (300, 20)), tmp_path)
     assert sizes(tmp_path) == ((300, 20), (300, 20))
@@ -182,9 +198,9 @@ def with_screen_copy(path: Path, picture: Image.Image, copy: Image.Image, orient
 def test_the_copy_that_a_camera_stored_is_used_where_large_enough_and_whole(
     tmp_path: Path, copy_size: tuple[int, int], is_used: bool
 ) -> None:
-    large, copy = Image.new("RGB", (4000, 3000), "red"), Image.new("RGB", copy_size, "blue")
+    large, copy = Image.new("RGB", (3600, 2700), "red"), Image.new("RGB", copy_size, "blue")
     made = render(with_screen_copy(tmp_path / "a.jpg", large, copy, 6), tmp_path)
-    assert (made.width_px, made.height_px) == (3000, 4000)
+    assert (made.width_px, made.height_px) == (2700, 3600)
     assert sizes(tmp_path) == ((300, 400), (1200, 1600))
     with Image.open(tmp_path / PREVIEW) as preview:
         assert (preview.getpixel((9, 9))[2] > 200) is is_used  # type: ignore[index]
