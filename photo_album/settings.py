@@ -184,11 +184,11 @@ CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_SOFT_TIME_LIMIT = 300
 CELERY_TASK_TIME_LIMIT = 360
 CELERY_TASK_DEFAULT_QUEUE = "media"
+# Two queues, and a worker for each (scripts/run): nobody's preview waits behind what takes long.
 CELERY_TASK_ROUTES = {  # everything else goes to "media"
     "album.tasks.process_pending_*": {"queue": "ai"},
     "album.tasks.process_photo_ai": {"queue": "ai"},
     "album.tasks.process_video_ai": {"queue": "ai"},
-    # Slow as well: nobody's preview waits behind them.
     "album.tasks.check_library": {"queue": "ai"},
     "album.tasks.make_video_proxy": {"queue": "ai"},
 }

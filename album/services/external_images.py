@@ -15,10 +15,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.utils import timezone
 
 from album.exceptions import AlbumError
 from album.models import Album
@@ -28,7 +32,9 @@ HTTPS_PORT = 443
 CONNECT_S, TOTAL_S = 10.0, 30.0
 MAX_REDIRECTS = 3
 URL_MAX_LENGTH = 2000
+NOT_FETCHED = "Not fetched: "
 REDIRECTS = {301, 302, 303, 307, 308}
+FAILURES_SHOWN_FOR = timedelta(days=1)
 WORTH_RETRYING = {408, 425, 429}
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """Source: RFC 4291 and the IANA registry. Mapped, NAT64, site-local and multicast addresses lie outside."""
@@ -89,6 +95,30 @@ def attach_external_image(*, owner: User, album: Album, url: str, network: Netwo
     address = check_url(url)
     with _open(address, network or Network()) as body:
         return ingest_upload(owner=owner, file=body, name=address.name, album=album)
+
+
+def note_failure(*, user: User, album: Album, url: str, error: AlbumError) -> None:
+    """Writes into Django's log of changes to the album why an image did not come: for ``user`` and site admins."""
+    LogEntry.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(Album),
+        object_id=str(album.pk),
+        object_repr=album.title,
+        action_flag=CHANGE,
+        change_message=f"{NOT_FETCHED}{url}: {error}",
+    )
+
+
+def recent_failures(*, user: User, album: Album) -> list[str]:
+    """What was noted for ``user`` about ``album`` within a day, the latest first."""
+    noted = LogEntry.objects.filter(
+        user=user,
+        content_type=ContentType.objects.get_for_model(Album),
+        object_id=str(album.pk),
+        change_message__startswith=NOT_FETCHED,
+        action_time__gt=timezone.now() - FAILURES_SHOWN_FOR,
+    )
+    return [entry.change_message.removeprefix(NOT_FETCHED) for entry in noted.order_by("-action_time")]
 
 
 def check_url(url: str) -> ImageAddress:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from album.exceptions import AlbumError, StorageError
 from album.models import Album
 from album.queries import editable_albums
-from album.services.external_images import ExternalImageUnavailable, attach_external_image
+from album.services.external_images import ExternalImageUnavailable, attach_external_image, note_failure
 from album.tasks.bell import ring_bell
 from album.tasks.media import prepare_media
 
@@ -55,14 +55,15 @@ def download_external_image_and_attach(  # noqa: PLR0913, PLR0917 - the signatur
         if self.request.retries < MAX_RETRIES:
             wait_s = min(FIRST_WAIT_S * 2**self.request.retries, LONGEST_WAIT_S)
             raise self.retry(exc=error, countdown=wait_s) from error
-        return _failed(object_id, error)
+        return _failed(owner, album, image_url, error)
     except AlbumError as error:
-        return _failed(object_id, error)
+        return _failed(owner, album, image_url, error)
     if result.is_new:
         ring_bell(prepare_media, result.item.pk)
     return {"item": result.item.pk, "is_new": result.is_new}
 
 
-def _failed(album_id: int, error: AlbumError) -> dict[str, Any]:
-    logger.warning("An image from another site did not come into album %s: %s", album_id, error)
+def _failed(user: User, album: Album, url: str, error: AlbumError) -> dict[str, Any]:
+    logger.warning("An image from another site did not come into album %s: %s", album.pk, error)
+    note_failure(user=user, album=album, url=url, error=error)
     return {"failed": str(error)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import redis as redis_fixture
-from tests.faults.installation import Installation, wait_until
+from tests.faults.installation import REPOSITORY, Installation, wait_until
 from tests.faults.servers import Redis
 
 redis = redis_fixture
@@ -85,6 +87,24 @@ def test_the_shell_lines_of_the_guide_work(installation) -> None:
     assert (totals["completed"], totals["failed"], totals["stop_reason"]) == (4, 0, "done")
     assert call(installation, "process_pending_videos_batch")["completed"] == 0
     assert installation.statuses() == {"completed": 5}
+
+
+def test_previews_do_not_wait_behind_a_night(installation) -> None:
+    installation.make_rows(400)
+    script = (REPOSITORY / "scripts" / "run").read_text()
+    lines = re.findall(r"^worker\(\) \{.*?^\}$|^worker .*$", script, re.MULTILINE | re.DOTALL)
+    code = "\n".join([f"bin={Path(sys.executable).parent}", *lines, "wait"])
+    workers = subprocess.Popen(["bash", "-c", code], cwd=REPOSITORY, env=installation.env, text=True)
+    try:
+        installation.python("from album.tasks import process_pending_photos_batch as t; t.delay()")
+        wait_until(lambda: bool(batch_of(workers)), 40, "batch started")
+        batch_of(workers)[0].suspend()
+        pk = installation.ask("MediaItem.objects.last().pk")
+        assert call(installation, "prepare_media", pk)["preview"] == "ready"
+    finally:
+        for process in [*psutil.Process(workers.pid).children(recursive=True), psutil.Process(workers.pid)]:
+            process.kill()
+        workers.wait()
 
 
 def test_delivering_a_task_twice_does_the_work_once(installation) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery.exceptions import Retry
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 from pytest_django import Settings
 
@@ -15,6 +21,8 @@ from album.models import Album, MediaItem
 from album.services.external_images import ExternalImageUnavailable
 from album.tasks import download_external_image_and_attach
 from tests.cast import Cast
+from tests.faults.installation import Installation
+from tests.faults.servers import free_port
 
 URL = "https://img.example.org/kit.jpg"
 
@@ -76,6 +84,54 @@ def test_without_a_broker_nothing_is_promised(
 
     monkeypatch.setattr(download_external_image_and_attach, "apply_async", fail)
     assert post(cast, cast.alice, URL).status_code == 503
+
+
+def test_a_redis_that_is_away_is_said_at_once(tmp_path: Path) -> None:
+    redis = f"redis://127.0.0.1:{free_port()}/0"
+    away = {"CELERY_BROKER_URL": redis, "CELERY_RESULT_BACKEND": redis}
+    installation = Installation(tmp_path, away | {"ALLOWED_EXTERNAL_IMAGE_HOSTS": "img.example.org"})
+    answer = installation.python(
+        f"""
+        import time
+        from django.contrib.auth.models import User
+        from django.test import Client
+        from album.models import Album
+        client, alice = Client(SERVER_NAME="localhost"), User.objects.create_user("alice")
+        client.force_login(alice)
+        page = f"/albums/{{Album.objects.create(owner=alice, title='Away').pk}}/import-url/"
+        begun = time.monotonic()
+        print(client.post(page, {{"url": "{URL}"}}).status_code, time.monotonic() - begun < 8)
+        """
+    )
+    assert answer.splitlines()[-1] == "503 True"
+
+
+def test_who_asked_is_told_for_a_day_why_an_image_did_not_come(cast: Cast, settings: Settings) -> None:
+    settings.ALLOWED_EXTERNAL_IMAGE_HOSTS = ["127.0.0.1"]
+    url = "https://127.0.0.1/<b>.jpg"
+    task, other = download_external_image_and_attach, Album.objects.create(title="Other", owner=cast.dora)
+    task("album", "album", cast.shared.pk, url, user_id=cast.dora.pk)
+
+    def told(user: User, album: Album) -> bool:
+        client = Client()
+        client.force_login(user)
+        return "https://127.0.0.1/&lt;b&gt;.jpg: " in client.get(page(album)).content.decode()
+
+    assert told(cast.dora, cast.shared)
+    assert not told(cast.alice, cast.shared) and not told(cast.dora, other)
+    LogEntry.objects.update(action_time=timezone.now() - timedelta(hours=25))
+    assert not told(cast.dora, cast.shared)
+
+
+def test_the_upload_page_leads_there_where_hosts_are_allowed(cast: Cast, settings: Settings) -> None:
+    def links(user: User) -> list[str]:
+        client = Client()
+        client.force_login(user)
+        return re.findall(r'href="(/albums/\S+)"', client.get("/upload/").content.decode())
+
+    assert links(cast.dora) == []
+    settings.ALLOWED_EXTERNAL_IMAGE_HOSTS = ["img.example.org"]
+    assert (links(cast.dora), links(cast.bob)) == ([page(cast.shared)], [])
 
 
 def test_the_form_needs_its_token(cast: Cast, sent: list[dict[str, Any]]) -> None:

@@ -132,6 +132,17 @@ def test_programs_get_json(cast: Cast, alice_client: Client) -> None:
     assert b"Known already" in upload(alice_client, files[0]).content
 
 
+def test_the_clip_of_a_photo_leads_to_the_photo(cast: Cast, alice_client: Client) -> None:
+    for name, seed in (("photo.jpg", 0), ("clip.jpg", 1)):
+        upload(alice_client, (name, scene_bytes(seed=seed)))
+    photo, clip = MediaItem.objects.order_by("pk")
+    MediaItem.objects.filter(pk=clip.pk).update(clip_of=photo)
+    (again,) = upload(alice_client, ("clip.jpg", scene_bytes(seed=1)), headers=JSON).json()["files"]
+    assert (again["status"], again["id"], again["url"]) == ("duplicate", clip.pk, f"/media/{photo.pk}/")
+    page = upload(alice_client, ("clip.jpg", scene_bytes(seed=1))).content.decode()
+    assert f'href="/media/{photo.pk}/">clip.jpg</a>' in page
+
+
 def test_an_unmounted_storage_is_no_full_one(cast: Cast, alice_client: Client, settings) -> None:
     upload(alice_client, ("a.jpg", scene_bytes()))
     (settings.MEDIA_ROOT / MARKER).unlink()

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError as BrokerError
 
 from album.queries import editable_albums
-from album.services.external_images import ExternalImageRefused, check_url
+from album.services.external_images import ExternalImageRefused, check_url, recent_failures
 from album.tasks import download_external_image_and_attach
 from album.web.requests import MemberRequest
 
@@ -24,14 +24,19 @@ HTTP_ACCEPTED, HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE = 202, 422, 503
 def import_url(request: MemberRequest, pk: int) -> HttpResponse:
     """The form for the address of an image, and after it whether a worker will fetch it (202)."""
     album = get_object_or_404(editable_albums(request.user), pk=pk)
-    context = {"album": album, "url": "", "error": "", "host": ""}
+    failures = recent_failures(user=request.user, album=album)
+    context = {"album": album, "url": "", "error": "", "host": "", "failures": failures}
     if request.method != "POST":
         return render(request, "album/import_url.html", context)
     url = request.POST.get("url", "").strip()
     try:
         context["host"] = check_url(url).host
+        # Nobody waits for the result: without Redis asking for it takes 20 s and fails.
         download_external_image_and_attach.apply_async(
-            args=("album", "album", album.pk, url), kwargs={"user_id": request.user.pk}, retry=False
+            args=("album", "album", album.pk, url),
+            kwargs={"user_id": request.user.pk},
+            retry=False,
+            ignore_result=True,
         )
     except ExternalImageRefused as error:
         status, context["error"] = HTTP_UNPROCESSABLE, str(error)

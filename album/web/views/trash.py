@@ -21,8 +21,8 @@ PAGE_SIZE = 60
 @require_safe
 @login_required
 def trash(request: MemberRequest) -> HttpResponse:
-    """What the asking person deleted, the latest first."""
-    items = queries.in_trash(request.user).order_by("-trashed_at", "-pk")
+    """What the asking person deleted, the latest first; for a site admin, what anybody did."""
+    items = queries.in_trash(request.user).select_related("owner").order_by("-trashed_at", "-pk")
     page = Paginator(items, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "album/trash.html", {"page": page, "days": settings.TRASH_DAYS})
 

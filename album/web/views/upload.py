@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
@@ -18,6 +19,7 @@ from album import tasks
 from album.exceptions import AlbumError, StorageError, StorageFull
 from album.models import AIProcessingSettings, Album, MediaItem
 from album.models.media import Kind
+from album.queries import editable_albums
 from album.services.ingest import IngestResult, ingest_spooled
 from album.services.uploads import SpooledUpload, SpoolHandler
 from album.tasks.bell import ring_bell
@@ -62,10 +64,14 @@ class Outcome:
             "duplicate": f"Known already: it is the same as {known_as}.",
         }[self.status]
 
+    @property
+    def url(self) -> str | None:
+        """The page that shows the item: of the clip of a motion photo, the page of the photo."""
+        return reverse("album:photo_detail", args=(self.item.clip_of_id or self.item.pk,)) if self.item else None
+
     def as_json(self) -> dict[str, object]:
-        url = reverse("album:photo_detail", args=(self.item.pk,)) if self.item else None
         pk = self.item.pk if self.item else None
-        return {"name": self.name, "id": pk, "status": self.status, "detail": self.detail, "url": url}
+        return {"name": self.name, "id": pk, "status": self.status, "detail": self.detail, "url": self.url}
 
 
 @csrf_exempt  # checked in _receive: the check reads the body, which only a member may send, and only into a spool
@@ -118,7 +124,9 @@ def _store(
 
 
 def _page(request: MemberRequest, form: UploadForm, outcomes: list[Outcome], status: int = 200) -> HttpResponse:
-    return render(request, "album/upload.html", {"form": form, "outcomes": outcomes}, status=status)
+    albums = editable_albums(request.user) if settings.ALLOWED_EXTERNAL_IMAGE_HOSTS else []
+    context = {"form": form, "outcomes": outcomes, "albums": albums}
+    return render(request, "album/upload.html", context, status=status)
 
 
 def _status(outcomes: list[Outcome], if_new: int) -> int:
