@@ -16,6 +16,7 @@ from album.preparation import proxies
 from album.preparation.avif import clear_processed_albums, make_large_avif
 from album.preparation.extras import make_extra
 from album.preparation.locks import take_lock
+from album.preparation.originals import OriginalAway
 from album.preparation.paths import rendition_path
 from album.preparation.prepare import MAX_ATTEMPTS, prepare_item
 from tests.cast import Cast, make_rows
@@ -41,6 +42,39 @@ def test_one_that_vanished_is_made_again(cast: Cast, box: CountingBox) -> None:
     rendition_path(item, LARGE_AVIF).unlink()
     assert make_large_avif(item, box=box)
     assert rendition_path(item, LARGE_AVIF).is_file()
+
+
+def test_two_who_have_the_same_photo_have_one_file(cast: Cast, box: CountingBox) -> None:
+    first, second = store(cast.alice), store(cast.bob)
+    assert make_large_avif(first, box=box)
+    assert make_large_avif(second, box=box)
+    assert box.calls == 1
+    assert len(set(MediaItem.objects.values_list("image_avif", flat=True)) - {""}) == 1
+    assert not MediaItem.objects.filter(image_avif="").exists()
+
+
+def test_a_missing_original_is_tried_three_times_and_an_absent_disk_for_ever(
+    cast: Cast, box: CountingBox, tmp_path: Path
+) -> None:
+    lost, away = store(cast.alice), store(cast.alice, seed=1)
+    lost.path.unlink()
+    MediaItem.objects.filter(pk=away.pk).update(source_path=str(tmp_path / "disk" / "photo.jpg"), original="")
+    for _ in range(4):
+        assert not make_large_avif(lost, box=box)
+        with pytest.raises(OriginalAway):
+            make_large_avif(away, box=box)
+    attempts = dict(MediaItem.objects.values_list("pk", "avif_attempts"))
+    assert attempts == {lost.pk: MAX_ATTEMPTS, away.pk: 0}
+    assert box.calls == 0
+
+
+def test_nothing_is_written_where_the_storage_is_missing(cast: Cast, box: CountingBox, settings) -> None:
+    item = store(cast.alice)
+    settings.MEDIA_ROOT.rename(settings.MEDIA_ROOT.with_name("unplugged"))
+    settings.MEDIA_ROOT.mkdir()
+    with pytest.raises(StorageError, match="storage missing"):
+        make_large_avif(item, box=box)
+    assert list(settings.MEDIA_ROOT.iterdir()) == []
 
 
 def test_one_that_is_being_made_elsewhere_is_left_to_them(cast: Cast, box: CountingBox) -> None:
@@ -78,6 +112,7 @@ def test_a_full_disk_is_no_attempt(cast: Cast) -> None:
         ([{"preview_status": Preview.READY, "avif_attempts": MAX_ATTEMPTS}], True),
         ([{"kind": "video"}], True),
         ([{"trashed_at": "2026-01-01T00:00Z"}], True),
+        ([{"preview_status": Preview.WAITING, "prepare_attempts": MAX_ATTEMPTS}], True),
         ([{"preview_status": Preview.WAITING}], False),
         ([{"preview_status": Preview.READY}], False),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -118,6 +118,47 @@ def test_videos_without_proxy_are_rung_for(cast: Cast, sent: list[tuple[str, int
     assert sent == [("make_video_proxy", item.pk)]
     assert tasks.make_video_proxy(item.pk) == {"made": False}, "it is no video"
     assert "cannot be decoded" in MediaItem.objects.get().proxy_problem
+
+
+def test_lost_originals_keep_no_proxy_waiting(cast: Cast, sent: list[tuple[str, int]]) -> None:
+    items = [store(cast, seed) for seed in range(media.PROXIES_AT_ONCE + 3)]
+    MediaItem.objects.update(kind="video", needs_proxy=True, preview_status=Preview.READY)
+    items[0].path.unlink()
+    MediaItem.objects.filter(pk=items[1].pk).update(source_path="/nowhere/clip.avi", original="")
+    MediaItem.objects.filter(pk=items[2].pk).update(proxy_attempts=2)
+    tasks.prepare_waiting_media()
+    assert sent == [("make_video_proxy", item.pk) for item in items[3:]]
+
+
+def test_a_lost_original_and_an_absent_disk_stop_nobody(cast: Cast, sent: list[tuple[str, int]]) -> None:
+    lost, away, photo = (store(cast, seed, age_s=300) for seed in range(3))
+    lost.path.unlink()
+    MediaItem.objects.filter(pk=away.pk).update(source_path="/nowhere/photo.jpg", original="")
+    assert tasks.prepare_waiting_media() == {"prepared": 1, "avifs": 1}
+    assert MediaItem.objects.get(preview_status=Preview.READY) == photo
+    away.delete()
+    for _ in range(2):
+        assert is_processing()
+        tasks.prepare_waiting_media()
+    assert not is_processing(), "nothing can be made any more"
+
+
+@pytest.mark.parametrize("uploads", [0, 1])
+def test_avifs_are_made_until_an_upload_waits(
+    cast: Cast, sent: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch, uploads: int
+) -> None:
+    monkeypatch.setattr(media, "AVIF_FOR_S", 0.0)
+    for seed in range(2):
+        store(cast, seed, age_s=300)
+
+    def is_there_an_upload(moment: datetime) -> bool:
+        if uploads and not MediaItem.objects.filter(created_at__gt=moment).exists():
+            store(cast, 9)
+        return has_upload(moment)
+
+    has_upload = media._has_upload_since
+    monkeypatch.setattr(media, "_has_upload_since", is_there_an_upload)
+    assert tasks.prepare_waiting_media() == {"prepared": 2, "avifs": 0 if uploads else 2}
 
 
 def test_a_worker_prepares_what_is_rung_for(installation: Installation) -> None:

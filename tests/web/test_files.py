@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +16,15 @@ from django.test import Client
 from PIL import Image
 
 from album.models import MediaItem
+from album.preparation import prepare
 from album.preparation.avif import make_large_avif
+from album.preparation.locks import take_lock
 from album.services.imports import ImportOptions, import_folder
+from album.services.ingest import ingest_upload
+from album.web.views import files
 from tests.cast import Cast, make_photo, make_rows, scene_bytes
 from tests.media.video_files import write_video
+from tests.preparation.boxes import SlowBox
 
 
 def body(answer) -> bytes:
@@ -69,6 +75,26 @@ def test_what_cannot_be_decoded_gets_a_sign_in_its_place(cast: Cast, alice_clien
     for item in (broken, missing):
         answer = alice_client.get(f"/media/{item.pk}/preview/")
         assert (answer.status_code, answer.headers["Location"]) == (302, "/static/album/unreadable.svg")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_photo_holds_up_no_page_and_is_shown_later(
+    cast: Cast, alice_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = ingest_upload(owner=cast.alice, file=io.BytesIO(scene_bytes()), name="scene.jpg").item
+    monkeypatch.setattr(files, "WAIT_S", 0.0)
+    address = f"/media/{item.pk}/preview/"
+    with SlowBox(timeout_s=20) as slow:
+        monkeypatch.setattr(prepare, "shared_box", lambda: slow)
+        answer = alice_client.get(address)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/static/album/waiting.svg")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert (Path(files.__file__).parents[2] / "static/album/waiting.svg").is_file()
+        until = time.monotonic() + 20
+        while alice_client.get(address).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        take_lock(item.sha256[:2]).close()  # until its row is written
 
 
 def test_an_original_comes_as_it_was_and_never_as_a_page(cast: Cast, alice_client: Client) -> None:
