@@ -41,9 +41,12 @@ def sidecar_path(sha256: str, owner_id: int, extension: str) -> Path:
     return Path(settings.MEDIA_ROOT) / FOLDER / sha256[:2] / sha256[2:4] / f"{sha256}-{owner_id}{extension}"
 
 
-def newer_sidecars(item: MediaItem, sidecars: Iterable[Path]) -> list[Path]:
-    """Those of ``sidecars`` that are not kept of ``item``, or are newer than the kept ones. Raises OSError."""
-    return [path for path in sidecars if _is_newer(path, _kept_path(item, path))]
+def newer_sidecars(item: MediaItem, sidecars: Iterable[Path], *, or_older: bool = False) -> list[Path]:
+    """Those of ``sidecars`` that are not kept of ``item``, or are newer than the kept ones. Raises OSError.
+
+    ``or_older``: also older ones, which somebody put back. Copies of one photo would take turns with theirs.
+    """
+    return [path for path in sidecars if _is_newer(path, _kept_path(item, path), or_older)]
 
 
 def keep_sidecars(item: MediaItem, sidecars: Iterable[Path]) -> None:
@@ -77,7 +80,9 @@ def _kept_path(item: MediaItem, sidecar: Path) -> Path:
     return sidecar_path(item.sha256, item.owner_id, sidecar.suffix.lower())
 
 
-def _is_newer(sidecar: Path, kept: Path) -> bool:
+def _is_newer(sidecar: Path, kept: Path, or_older: bool) -> bool:
     stat = sidecar.stat()
-    is_text = S_ISREG(stat.st_mode) and stat.st_size <= MAX_BYTES
-    return is_text and not (kept.exists() and kept.stat().st_mtime_ns >= stat.st_mtime_ns)
+    if not S_ISREG(stat.st_mode) or stat.st_size > MAX_BYTES:
+        return False
+    kept_ns = kept.stat().st_mtime_ns if kept.exists() else None
+    return kept_ns is None or stat.st_mtime_ns > kept_ns or (or_older and stat.st_mtime_ns != kept_ns)

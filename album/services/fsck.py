@@ -22,10 +22,12 @@ from album.media.renditions import GRID, PREVIEW
 from album.media.storage import is_marked, require_mark
 from album.models import MediaItem, Preview
 from album.preparation.avif import AVIF
+from album.preparation.originals import OriginalAway, OriginalMissing, locate_original
 from album.preparation.paths import rendition_path
 from album.preparation.prepare import ensure_rendition
 from album.preparation.proxies import VIDEO_PROXY
 from album.services.orphans import check_orphans
+from album.services.spool import storage_errors
 
 TRUSTED_FOR = timedelta(days=30)
 """An incremental check does not read an original again before that."""
@@ -35,11 +37,12 @@ GROUP, GROUP_S = 50, 10.0
 
 @dataclass(frozen=True, slots=True)
 class FsckOptions:
-    """``owner`` gets originals without a row; by default the first site admin does."""
+    """``owner`` gets originals without a row, by default the first site admin; or they are only listed."""
 
     is_incremental: bool = False
     time_limit: timedelta | None = None
     repairs_renditions: bool = True
+    adopts_orphans: bool = True
     owner: User | None = None
 
 
@@ -54,6 +57,7 @@ class FsckReport:
     is_complete: bool = True
 
 
+@storage_errors("fsck", "what was read before is marked")
 def check_library(options: FsckOptions, *, progress: Callable[[int], None] = lambda size_bytes: None) -> FsckReport:
     """What was found. ``progress`` is called with the size of each checked original, in bytes.
 
@@ -66,11 +70,11 @@ def check_library(options: FsckOptions, *, progress: Callable[[int], None] = lam
     report, root = FsckReport(), Path(settings.MEDIA_ROOT)
     limit_s = float("inf") if options.time_limit is None else options.time_limit.total_seconds()
     deadline = time.monotonic() + limit_s
-    if MediaItem.objects.exclude(original="").exists():
+    if MediaItem.objects.exists():
         require_mark(root)
     if is_marked(root):
         owner = options.owner or User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-        orphans = check_orphans(owner=owner, deadline=deadline)
+        orphans = check_orphans(owner=owner, deadline=deadline, adopts=options.adopts_orphans)
         report.mended, report.findings, report.is_complete = orphans.adopted, orphans.strays, orphans.is_complete
     whole: list[int] = []
     marked_at = time.monotonic()
@@ -130,7 +134,12 @@ def _mark(whole: list[int]) -> None:
 
 def _check_item(item: MediaItem, report: FsckReport, *, repairs_renditions: bool) -> bool:
     """True if the original is whole."""
-    problem = _problem(item)
+    try:
+        problem = _problem(item)
+    except OriginalAway as error:
+        if str(error) not in report.findings:  # once for all that lies there
+            report.findings.append(str(error))
+        return False
     if problem and not _is_unchanged(item):
         return False  # deleted or replaced since its row was read
     report.checked += 1
@@ -143,7 +152,11 @@ def _check_item(item: MediaItem, report: FsckReport, *, repairs_renditions: bool
 
 
 def _problem(item: MediaItem) -> str:
-    """What is wrong with the original, in words that follow its path; empty if it is whole."""
+    """What is wrong with the original, in words that follow its path; empty if it is whole.
+
+    Raises:
+        StorageError, OriginalAway: the whole disk is missing, which says nothing about the original.
+    """
     try:
         stat = item.path.stat()
         if item.source_path and stat.st_mtime_ns != item.source_modified_ns:
@@ -154,11 +167,11 @@ def _problem(item: MediaItem) -> str:
             sha256 = file_digest(file, "sha256").hexdigest()
             # Reading everything once must not push out of memory what people look at.
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    except FileNotFoundError:
-        if not item.source_path:
-            require_mark(Path(settings.MEDIA_ROOT))
-        return "is missing. Restore it from a backup, or upload it again."
     except OSError as error:
+        with suppress(OriginalMissing):
+            locate_original(item)
+        if isinstance(error, FileNotFoundError):
+            return "is missing. Restore it from a backup, or upload it again."
         return f"cannot be read ({error.strerror}). Check the disk."
     return "" if sha256 == item.sha256 else "is damaged: its content has changed. Restore it from a backup."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -23,8 +24,8 @@ from album.preparation.sidecars import keep_sidecars, newer_sidecars, sidecars_o
 from album.services.copying import Copying, known_sizes
 from album.services.folders import TITLE_MAX_LENGTH, Folder, FoundFile
 from album.services.in_place import Indexing, places_below, places_of, refuse_missing_storage
-from album.services.ingest import add_to_album
-from album.services.spool import FULL_DISK
+from album.services.ingest import add_to_album, find_album
+from album.services.spool import FULL_DISK, prepare_storage, storage_errors
 from album.services.verdicts import Outcome, Verdict
 
 
@@ -54,6 +55,7 @@ class ImportTotals:
     gone: int = 0
 
 
+WHAT_IS_LEFT = "what was imported before stays"
 Progress = Callable[[Path, str], None]
 """Told of each file: its path, and what became of it in a word or more."""
 
@@ -84,31 +86,33 @@ def import_folder(
 
     Raises:
         AlbumError: the folder cannot be read, or lies in the storage of the album.
-        StorageError: the disk is full or fails, or the indexed folder is not there; what was done before stays.
+        StorageError: disk or database is full or fails, or the folder went away; what was done before stays.
     """
-    folder = Folder(options.folder)
-    if options.is_in_place:
-        places = places_below(options.owner, options.folder)
-        refuse_missing_storage(options.folder, places)
-        taker: Taker = Indexing(options.owner, places)
-    else:
-        places, taker = {}, Copying(options.owner, known_sizes(options.owner))
-    work = _Import(options, progress, taker)
-    work.run(found for found in folder if is_ready(found.path))
-    work.refuse_vanished_folder()
-    work.totals.left_out += folder.skipped
-    if not options.stop.is_set():
-        work.totals.gone = sum(not Path(path).exists() for path in places)
+    with storage_errors(str(options.folder), WHAT_IS_LEFT):
+        folder = Folder(options.folder)
+        if options.is_in_place:
+            places = places_below(options.owner, options.folder)
+            refuse_missing_storage(options.folder, places)
+            taker: Taker = Indexing(options.owner, places)
+        else:
+            places, taker = {}, Copying(options.owner, known_sizes(options.owner))
+        work = _Import(options, progress, taker)
+        work.run(found for found in folder if is_ready(found.path))
+        work.refuse_vanished_folder()
+        work.totals.left_out += folder.skipped
+        if not options.stop.is_set():
+            work.totals.gone = sum(not Path(path).exists() for path in places)
     return work.totals
 
 
 def import_files(options: ImportOptions, files: list[FoundFile]) -> ImportTotals:
     """The same for some files of the folder."""
-    taker: Taker = Copying(options.owner)
-    if options.is_in_place:
-        taker = Indexing(options.owner, places_of(options.owner, [found.path for found in files]))
-    work = _Import(options, silence, taker)
-    work.run(files)
+    with storage_errors(str(options.folder), WHAT_IS_LEFT):
+        taker: Taker = Copying(options.owner)
+        if options.is_in_place:
+            taker = Indexing(options.owner, places_of(options.owner, [found.path for found in files]))
+        work = _Import(options, silence, taker)
+        work.run(files)
     return work.totals
 
 
@@ -121,6 +125,7 @@ class _Import:
     taker: Taker
     totals: ImportTotals = field(default_factory=ImportTotals)
     albums: dict[str, Album] = field(default_factory=dict)
+    rehearsed: dict[int, list[Path]] = field(default_factory=dict)
     box: Sandbox = field(init=False)
 
     def run(self, files: Iterable[FoundFile]) -> None:
@@ -129,6 +134,7 @@ class _Import:
             for _ in self._take_all(files):
                 pass
             return
+        prepare_storage(str(self.options.folder))
         with make_box(self.options.workers) as self.box:
             for item in prepare_many(self._take_all(files), self.box, sidecars=sidecars_of):
                 if item.preview_status == Preview.NONE:
@@ -170,8 +176,19 @@ class _Import:
         if not self.options.is_dry_run and not is_left_alone:
             item = self.taker.take(found.path, verdict)
             self._add_what_the_folder_tells(item, found)
-        self.totals.counts[verdict.outcome] += 1
-        return item, verdict.outcome
+        outcome = verdict.outcome
+        if self.options.is_dry_run and outcome is Outcome.NEW and self._is_second_copy(found.path):
+            outcome = Outcome.KNOWN
+        self.totals.counts[outcome] += 1
+        return item, outcome
+
+    def _is_second_copy(self, path: Path) -> bool:
+        """Whether a dry run has met this content before; only files of one size are compared."""
+        same_size = self.rehearsed.setdefault(path.stat().st_size, [])
+        is_known = any(filecmp.cmp(path, other, shallow=False) for other in same_size)
+        if not is_known:
+            same_size.append(path)
+        return is_known
 
     def _add_what_the_folder_tells(self, item: MediaItem, found: FoundFile) -> None:
         self._read_sidecars(item, found)
@@ -181,7 +198,8 @@ class _Import:
     def _read_sidecars(self, item: MediaItem, found: FoundFile) -> None:
         """Keeps what lies beside the file. The item is there whether it can be read or not."""
         try:
-            newer = newer_sidecars(item, found.sidecars)
+            is_indexed_here = item.source_path == str(found.path)
+            newer = newer_sidecars(item, found.sidecars, or_older=is_indexed_here)
             if newer and item.prepared_at is not None:
                 self._ask_again(item)
             keep_sidecars(item, newer)
@@ -214,11 +232,6 @@ class _Import:
         words = str(reason).removeprefix(found.path.name).removeprefix(": ").strip()
         lines.append(f"{printable(found.path.relative_to(self.options.folder))}: {words}")
         return words
-
-
-def find_album(owner: User, title: str) -> Album:
-    """The album of ``owner`` with this title, made if there is none."""
-    return Album.objects.filter(owner=owner, title=title).first() or Album.objects.create(owner=owner, title=title)
 
 
 def printable(path: Path) -> str:

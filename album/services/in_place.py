@@ -15,6 +15,7 @@ from album.exceptions import MediaError, StorageError
 from album.media.facts import FileFacts
 from album.models import MediaItem, Preview, Status
 from album.preparation.rows import take_back_words
+from album.preparation.sidecars import sidecars_of
 from album.services.folders import Folder
 from album.services.ingest import clean_name
 from album.services.verdicts import Content, Outcome, Verdict, find_item, hash_file, sniff_file
@@ -88,7 +89,10 @@ class Indexing:
         if content is None:
             return item
         if verdict.outcome is Outcome.CHANGED:
+            sidecars = sidecars_of(item)
             _write(item, _new_values(path, content) | _forgotten(content))
+            for sidecar in sidecars:  # of a content that its owner has no more
+                sidecar.unlink(missing_ok=True)
             take_back_words(item, FileFacts())
         elif item.source_path == str(path) or verdict.outcome is Outcome.MOVED:
             _write(item, {"source_path": str(path), "source_modified_ns": content.modified_ns})

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import file_digest
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +19,7 @@ from album.media.storage import content_lock
 from album.models import MediaItem
 from album.services.ingest import find_album, ingest_spooled, original_path
 from album.services.spool import ORIGINALS, PART, Spooled
+from album.services.verdicts import hash_file
 
 RECOVERED = "Recovered"
 PART_AGE = timedelta(hours=24)
@@ -35,10 +35,11 @@ class Orphans:
     is_complete: bool = True
 
 
-def check_orphans(*, owner: User | None, deadline: float = float("inf")) -> Orphans:
+def check_orphans(*, owner: User | None, deadline: float = float("inf"), adopts: bool = True) -> Orphans:
     """What was found among the originals. Whole ones now belong to ``owner``, in the album "Recovered".
 
-    Nothing is deleted or renamed. ``deadline`` is a time of ``time.monotonic()``.
+    Nothing is deleted or renamed. ``deadline`` is a time of ``time.monotonic()``. Unless it ``adopts``, nothing is
+    written or read either: files without a row are only listed.
 
     Raises:
         StorageError: disk or database failed.
@@ -50,7 +51,7 @@ def check_orphans(*, owner: User | None, deadline: float = float("inf")) -> Orph
             break
         relative = str(path.relative_to(settings.MEDIA_ROOT))
         try:
-            item = _adopt(path, relative, owner)
+            item = _adopt(path, relative, owner, adopts=adopts)
         except FileNotFoundError:  # an upload that has ended or failed since
             continue
         except OSError as error:
@@ -84,18 +85,22 @@ def _files_below(folder: Path) -> list[Path]:
     return sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
 
 
-def _adopt(path: Path, relative: str, owner: User | None) -> MediaItem | None:
-    """The new item; None if the file is that of an upload under way."""
+def _adopt(path: Path, relative: str, owner: User | None, *, adopts: bool) -> MediaItem | None:
+    """The new item; None if the file is that of an upload under way. Raises _Stray and OSError."""
     modified_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     if path.suffix == PART:
         if datetime.now(UTC) - modified_at < PART_AGE:
             return None
         raise _Stray("left by an upload that was interrupted. cleanup_orphaned_photos removes it.")
-    sha256 = _checked_sha256(path, relative)
+    sha256 = _stated_sha256(path, relative)
     with content_lock(Path(settings.MEDIA_ROOT), sha256):
         # An upload holds this lock until its row is there.
         if MediaItem.objects.filter(original=relative).exists():
             return None
+    if not adopts:
+        raise _Stray("belongs to no item. To make one of it, run: manage.py fsck")
+    if hash_file(path) != sha256:
+        raise _Stray("cut off or damaged: its content is not what its name says. It was not adopted.")
     if owner is None:
         raise _Stray("belongs to no item, and no admin is there to get it. Run: fsck --owner NAME")
     known = MediaItem.objects.filter(owner=owner, sha256=sha256).first()
@@ -107,14 +112,11 @@ def _adopt(path: Path, relative: str, owner: User | None) -> MediaItem | None:
     return ingest_spooled(owner=owner, spooled=spooled, album=album, modified_at=modified_at).item
 
 
-def _checked_sha256(path: Path, relative: str) -> str:
-    """The content of a file that lies where its name says and holds what its name says."""
+def _stated_sha256(path: Path, relative: str) -> str:
+    """The content that the file has by its name, where files of such names lie."""
     name = _ORIGINAL.fullmatch(path.name)
     if name is None or original_path(name[1], name[2] or "") != relative:
         raise _Stray("no original of this album. Move it away, and import it if it is a photo.")
-    with path.open("rb") as file:
-        if file_digest(file, "sha256").hexdigest() != name[1]:
-            raise _Stray("cut off or damaged: its content is not what its name says. It was not adopted.")
     return name[1]
 
 

@@ -36,11 +36,13 @@ def purge_trash() -> dict[str, int]:
 
 @shared_task(name="album.tasks.check_library", soft_time_limit=2400, time_limit=2460)
 def check_library() -> dict[str, int | bool]:
-    """Reads originals again for twenty minutes, those first whose last check is longest ago."""
+    """Reads originals again for twenty minutes, those first whose last check is longest ago. Only tells."""
     from album.services import fsck  # not when a worker starts: it decodes
 
     with fsck.polite():
-        report = fsck.check_library(fsck.FsckOptions(is_incremental=True, time_limit=NIGHTLY_CHECK))
+        report = fsck.check_library(
+            fsck.FsckOptions(is_incremental=True, time_limit=NIGHTLY_CHECK, adopts_orphans=False)
+        )
     for finding in report.findings:
         logger.error("fsck: %s", finding)
     return {"checked": report.checked, "findings": len(report.findings), "is_complete": report.is_complete}

@@ -132,6 +132,15 @@ def test_the_nightly_check_logs_what_it_found(cast: Cast, caplog) -> None:
     assert tasks.check_library()["checked"] == 1, "the whole one is not read again"
 
 
+def test_the_nightly_check_makes_no_items(cast: Cast, caplog) -> None:
+    photo = make_photo(cast.alice)
+    MediaItem.objects.all().delete()
+    assert tasks.check_library() == {"checked": 0, "findings": 1, "is_complete": True}
+    assert f"{photo.original.name}: belongs to no item" in caplog.text
+    assert not MediaItem.objects.exists()
+    assert "1 mended, 0 findings" in manage("fsck")
+
+
 def test_beat_gets_an_entry_for_each_chore(db: None) -> None:
     manage("setup_beat_schedule")
     entries = {entry.task for entry in PeriodicTask.objects.filter(enabled=True)}

@@ -54,6 +54,23 @@ def test_a_dry_run_tells_of_each_file_and_makes_no_album(
     assert not Album.objects.filter(title="Summer").exists()
 
 
+def test_a_dry_run_counts_as_the_import_does(cast: Cast, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "again.jpg").write_bytes((folder / "0.jpg").read_bytes())
+    call_command("import_folder", str(folder), owner="alice", dry_run=True)
+    call_command("import_folder", str(folder), owner="alice")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "known already" in line] == [
+        "3 new, 1 known already, 1 no photo or video, 0 failed.",
+        "3 imported, 1 known already, 1 no photo or video, 0 failed.",
+    ]
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "two"])
+def test_a_number_of_workers_that_cannot_be_is_refused(cast: Cast, folder: Path, workers: str) -> None:
+    with pytest.raises(CommandError, match="no whole number"):
+        call_command("import_folder", str(folder), f"--workers={workers}")
+
+
 def test_a_missing_disk_ends_with_an_error(cast: Cast, folder: Path) -> None:
     call_command("import_folder", str(folder), in_place=True)
     folder.rename(folder.with_name("away"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from album.exceptions import StorageError
@@ -17,7 +18,8 @@ from album.media.renditions import GRID, PREVIEW
 from album.models import Album, MediaItem
 from album.preparation.paths import rendition_path
 from album.services.fsck import FsckOptions, FsckReport, check_library
-from tests.cast import Cast, make_photo, scene_bytes
+from album.services.imports import ImportOptions, import_folder
+from tests.cast import Cast, make_photo, make_rows, scene_bytes
 
 pytestmark = pytest.mark.django_db
 
@@ -184,6 +186,45 @@ def test_files_indexed_in_place_are_compared_where_they_lie(cast: Cast, tmp_path
     assert list(MediaItem.objects.exclude(verified_at=None)) == [whole]
 
 
+@pytest.mark.parametrize("is_gone", [False, True], ids=["empty", "gone"])
+def test_a_disk_that_is_not_mounted_is_one_finding(cast: Cast, tmp_path: Path, is_gone: bool) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for seed in range(3):
+        (disk / f"{seed}.jpg").write_bytes(scene_bytes(seed=seed))
+    import_folder(ImportOptions(cast.alice, disk, is_in_place=True))
+    stored = make_photo(cast.alice, seed=3)
+    disk.rename(tmp_path / "unplugged")
+    if not is_gone:
+        disk.mkdir()
+
+    report = check()
+
+    (finding,) = report.findings
+    assert f"storage missing: {disk}" in finding
+    assert report.checked == 1
+    assert list(MediaItem.objects.exclude(verified_at=None)) == [stored]
+
+
+def test_a_library_in_place_without_its_storage_is_not_checked(cast: Cast, settings) -> None:
+    make_rows(cast.alice, 1, source_path="/photos/a.jpg")
+    MediaItem.objects.update(original="")
+    with pytest.raises(StorageError, match="storage missing"):
+        check()
+
+
+def test_a_failing_database_is_said_in_words(cast: Cast) -> None:
+    make_photo(cast.alice)
+
+    def refuse(execute, sql, params, many, context):
+        if sql.startswith("UPDATE"):
+            raise OperationalError("database is locked")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse), pytest.raises(StorageError, match="database is locked"):
+        check()
+
+
 @pytest.mark.parametrize("left", [None, b"", bytes(100)], ids=["no file", "empty", "zeros"])
 def test_renditions_that_are_not_whole_are_made_again(cast: Cast, left: bytes | None) -> None:
     photo = make_photo(cast.alice)
@@ -238,6 +279,23 @@ def test_a_whole_original_without_row_is_adopted(cast: Cast, settings) -> None:
     assert report.findings == []
     assert path.read_bytes() == content
     assert check().mended == []
+
+
+def test_orphans_are_only_listed_where_they_are_not_wanted(cast: Cast, settings) -> None:
+    make_photo(cast.alice)
+    path = put_orphan(Path(settings.MEDIA_ROOT), scene_bytes(seed=7))
+    (finding,) = check(adopts_orphans=False).findings
+    assert path.name in finding
+    assert "belongs to no item" in finding
+    assert MediaItem.objects.count() == 1
+
+
+def test_an_owner_with_two_albums_for_what_is_recovered_is_no_failure(cast: Cast, settings) -> None:
+    make_photo(cast.alice)
+    put_orphan(Path(settings.MEDIA_ROOT), scene_bytes(seed=7))
+    first, _ = (Album.objects.create(owner=cast.admin, title="Recovered") for _ in range(2))
+    assert len(check().mended) == 1
+    assert first.items.count() == 1
 
 
 def test_orphans_go_to_the_owner_that_is_named(cast: Cast, settings) -> None:

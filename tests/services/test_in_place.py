@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from album.exceptions import AlbumError, StorageError
 from album.models import MediaItem, Preview, Status
+from album.preparation.sidecars import sidecars_of
 from album.services import in_place
 from album.services.folders import Folder
 from album.services.imports import ImportOptions, ImportTotals, import_files, import_folder
@@ -72,10 +73,15 @@ def test_a_changed_file_is_prepared_and_described_anew(cast: Cast, disk: Path) -
     run(cast, disk)
     old = item_at(disk / "a.jpg")
     MediaItem.objects.filter(pk=old.pk).update(processing_status=Status.COMPLETED, title="Written by alice")
+    (disk / "a.xmp").write_text(XMP.format(rating=5, title="On the hill"))
+    run(cast, disk)
+    (kept,) = sidecars_of(old)
+    (disk / "a.xmp").unlink()
     (disk / "a.jpg").write_bytes(scene_bytes(seed=7, size_px=(400, 300)))
 
     totals = run(cast, disk)
 
+    assert not kept.exists(), "it was about the old content"
     new = item_at(disk / "a.jpg")
     assert dict(totals.counts) == {Outcome.CHANGED: 1, Outcome.KNOWN: 2}
     assert (new.pk, new.title, new.width_px) == (old.pk, "Written by alice", 400)
@@ -168,6 +174,33 @@ def test_a_disk_that_goes_away_meanwhile_stops_the_import(cast: Cast, disk: Path
     assert MediaItem.objects.count() == 1
 
 
+def test_a_library_in_place_tells_its_storage_from_an_empty_mount_point(
+    cast: Cast, disk: Path, settings: Settings
+) -> None:
+    run(cast, disk)
+    storage = Path(settings.MEDIA_ROOT)
+    storage.rename(storage.with_name("unplugged"))
+    storage.mkdir()
+    with pytest.raises(StorageError, match="storage missing"):
+        make_photo(cast.alice, seed=9)
+    with pytest.raises(StorageError, match="storage missing"):
+        run(cast, disk)
+    assert list(storage.iterdir()) == []
+
+
+def test_copying_takes_in_what_is_indexed_elsewhere_only(cast: Cast, disk: Path) -> None:
+    run(cast, disk)
+    card = disk.with_name("card")
+    card.mkdir()
+    shutil.copy(disk / "a.jpg", card)
+    assert dict(import_folder(ImportOptions(cast.alice, disk)).counts) == {Outcome.KNOWN: 3}
+    import_folder(ImportOptions(cast.alice, card))
+    assert [item.path.name for item in MediaItem.objects.exclude(original="")] == [
+        f"{item.sha256}.jpg" for item in MediaItem.objects.filter(source_path="")
+    ]
+    assert MediaItem.objects.filter(source_path="").count() == 1
+
+
 def test_a_dry_run_writes_nothing(cast: Cast, disk: Path) -> None:
     run(cast, disk)
     (disk / "a.jpg").write_bytes(scene_bytes(seed=7))
@@ -183,6 +216,15 @@ def test_a_newer_sidecar_of_a_known_file_is_read(cast: Cast, disk: Path) -> None
     (disk / "a.xmp").write_text(XMP.format(rating=5, title="On the hill"))
     run(cast, disk)
     assert (item_at(disk / "a.jpg").rating, item_at(disk / "a.jpg").title) == (5, "On the hill")
+
+
+def test_an_older_sidecar_that_was_put_back_is_read(cast: Cast, disk: Path) -> None:
+    sidecar = disk / "a.xmp"
+    for rating, moment in ((5, 2e9), (4, 1e9)):
+        sidecar.write_text(XMP.format(rating=rating, title=""))
+        os.utime(sidecar, (moment, moment))
+        run(cast, disk)
+        assert item_at(disk / "a.jpg").rating == rating
 
 
 def test_a_name_that_no_row_can_hold_is_told(cast: Cast, disk: Path) -> None:
