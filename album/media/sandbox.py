@@ -283,10 +283,10 @@ def _send(channel: socket.socket, message: bytes) -> None:
 
 
 def _receive(channel: socket.socket, max_bytes: float = math.inf, until: float = math.inf) -> bytearray:
-    """The next message. Raises EOFError where there is none, TimeoutError at ``until``, OSError if too long."""
+    """The next message. Raises EOFError where there is none, TimeoutError at ``until``."""
     size = int.from_bytes(_take(channel, 8, until))
     if size > max_bytes:
-        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+        raise pickle.UnpicklingError(f"it claims to have {size} bytes")
     return _take(channel, size, until)
 
 
