@@ -20,17 +20,17 @@ from album.media.decode import Pixels
 from album.media.hdr import Transfer, to_srgb
 from album.media.sniff import HEAD_BYTES, sniff
 
-_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
+_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg"
 """No playlists: a file of those could make FFmpeg open other files or addresses."""
 
 _DECODERS = (
     "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,msmpeg4v2,msmpeg4,mjpeg,mpeg1video,mpeg2video,h263,flv,dvvideo,prores,"
-    "dnxhd,vc1,wmv2,wmv3,svq1,svq3,cinepak,theora,"
-    "aac,aac_latm,mp3float,mp2float,ac3,eac3,opus,libopus,vorbis,flac,alac,amrnb,amrwb,dca,wmav2,qdm2,pcm_u8,pcm_s8,"
-    "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_alaw,pcm_mulaw,pcm_bluray,adpcm_ima_wav,adpcm_ima_qt,"
-    "adpcm_ms"
+    "dnxhd,vc1,wmv1,wmv2,wmv3,vp6f,svq1,svq3,cinepak,theora,"
+    "aac,aac_latm,mp3float,mp2,mp2float,ac3,eac3,opus,libopus,vorbis,flac,alac,amrnb,amrwb,dca,wmav1,wmav2,"
+    "wmapro,nellymoser,qdm2,pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_alaw,pcm_mulaw,"
+    "pcm_bluray,adpcm_ima_wav,adpcm_ima_qt,adpcm_ms,adpcm_swf,pcm_dvd"
 )
-"""What cameras, phones and the usual editors write; FFmpeg has 400 more, for games and forgotten formats."""
+"""What cameras, phones and the usual editors write and wrote; FFmpeg has 400 more, of games and the like."""
 
 MAX_FRAME_PIXELS = 36_000_000
 """8192 x 4320 fits, the largest that cameras in people's hands record."""

@@ -66,10 +66,10 @@ MKV = MediaType("video", "video/x-matroska", ".mkv", "video")
 WEBM = MediaType("video", "video/webm", ".webm", "video")
 AVI = MediaType("video", "video/x-msvideo", ".avi", "video")
 MTS = MediaType("video", "video/mp2t", ".mts", "video")
-MPG = MediaType("video", "video/mpeg", ".mpg")
-WMV = MediaType("video", "video/x-ms-wmv", ".wmv")
-FLV = MediaType("video", "video/x-flv", ".flv")
-OGV = MediaType("video", "video/ogg", ".ogv")
+MPG = MediaType("video", "video/mpeg", ".mpg", "video")
+WMV = MediaType("video", "video/x-ms-wmv", ".wmv", "video")
+FLV = MediaType("video", "video/x-flv", ".flv", "video")
+OGV = MediaType("video", "video/ogg", ".ogv", "video")
 
 # Source: the formats' own specifications; the last pattern is a BMP with one of its legal header sizes.
 _MAGIC: tuple[tuple[re.Pattern[bytes], MediaType], ...] = tuple(
@@ -205,7 +205,7 @@ def _extension(name: str) -> str:
 def _describe_stranger(head: bytes, looks_like: str) -> str:
     takes = (
         "The album takes photos (JPEG, HEIC, PNG, GIF, WebP, AVIF, JPEG XL, TIFF, BMP, raw files of cameras) and "
-        "videos (MP4, MOV, 3GP, MKV, WebM, AVI, MTS)."
+        "videos (MP4, MOV, 3GP, MKV, WebM, AVI, MTS, MPEG, WMV, FLV, OGV)."
     )
     if not head.strip(b"\x00"):
         return f"The file is empty. {takes}"

@@ -41,7 +41,8 @@ _BROWSERS_PLAY = {
 """What Chrome, Firefox and Safari all play: codecs of picture and sound by container, ``""`` for no sound.
 
 Source: MDN, "Web video codec guide" and "Media container formats", 2026. Needing a proxy, therefore: HEVC, MPEG-4
-part 2, H.263, MPEG-1 and -2, Motion JPEG, ProRes, DV; sound as PCM, AC-3, AMR or ADPCM; 3GP, AVI, MKV and MTS.
+part 2, H.263, MPEG-1 and -2, Motion JPEG, ProRes, DV, Theora, WMV; sound as PCM, AC-3, AMR or ADPCM; 3GP, AVI, MKV,
+MTS, MPG, WMV, FLV and OGV.
 """
 
 _H264_FORMATS = frozenset({"yuv420p", "yuvj420p", None})
@@ -90,12 +91,19 @@ def read_video_facts(path: Path) -> FileFacts:
             description=_first(said, "com.apple.quicktime.description", "description"),
             keywords=_read_keywords(said),
             content_identifier=_first(said, "com.apple.quicktime.content.identifier"),
-            duration_s=container.duration / 1e6 if container.duration else None,
+            duration_s=_read_duration(container),
             rotation_deg=-rotation_deg % 360,
             video_codec=video_codec,
             audio_codec=audio_codec,
             needs_proxy=not _is_playable(mime, video_codec, audio_codec, stream.codec_context.pix_fmt),
         )
+
+
+def _read_duration(container: Any) -> float | None:
+    """Seconds; None of a bare stream of pictures, which states none: FFmpeg guesses by its bit rate."""
+    if not container.duration or container.format.name == "mpegvideo":
+        return None
+    return float(container.duration / 1e6)
 
 
 def _is_playable(mime: str, video_codec: str, audio_codec: str, pixel_format: str | None) -> bool:

@@ -14,8 +14,12 @@ from PIL import Image
 
 from album.exceptions import MediaError
 from album.media.proxy import make_proxy
+from album.media.sniff import HEAD_BYTES, sniff
 from album.media.video import read_video_facts
 from tests.media.video_files import FRAMES_PER_S, write_video
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "videos"
+"""What the tests cannot write themselves; FFmpeg's own program, with libtheora, can."""
 
 
 def frames_of(path: Path) -> list[Any]:
@@ -42,10 +46,21 @@ def color_at(frame: Any, x: int, y: int) -> tuple[bool, bool, bool]:
         ("a.avi", {"codec": "mpeg4", "sound": "libmp3lame"}),
         ("a.mkv", {"codec": "libx264", "pixel_format": "yuv444p", "sound": "ac3"}),
         ("a.ts", {"codec": "mpeg2video"}),
+        ("a.mpg", {"codec": "mpeg2video", "sound": "mp2"}),
+        ("a.vob", {"codec": "mpeg2video", "sound": "ac3"}),
+        ("a.m2v", {"codec": "mpeg2video"}),
+        ("a.wmv", {"codec": "wmv2", "sound": "wmav2"}),
+        ("a.asf", {"codec": "wmv1", "sound": "wmav1"}),
+        ("a.flv", {"codec": "flv"}),
+        ("a.flv", {"codec": "libx264", "sound": "aac"}),
+        ("theora.ogv", {}),
     ],
 )
 def test_browsers_can_play_the_proxy(tmp_path: Path, name: str, how: dict[str, Any]) -> None:
-    source = write_video(tmp_path / name, ["red", "lime", "blue"], **how)
+    colors = ["red", "lime", "blue"]
+    source = write_video(tmp_path / name, colors, **how) if how else FIXTURES / name
+    with source.open("rb") as file:
+        assert sniff(file.read(HEAD_BYTES)).decoder == "video"
     assert read_video_facts(source).needs_proxy
     make_proxy(source, tmp_path / "out" / "proxy.mp4")
     facts = read_video_facts(tmp_path / "out" / "proxy.mp4")

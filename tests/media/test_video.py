@@ -118,6 +118,23 @@ def test_what_browsers_cannot_play_needs_a_proxy(
     assert read_video_facts(write_video(tmp_path / name, ["red"], **how)).needs_proxy is needs_proxy
 
 
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.mpg", {"codec": "mpeg2video", "sound": "mp2"}),
+        ("a.m2v", {"codec": "mpeg2video"}),
+        ("a.wmv", {"codec": "wmv2", "sound": "wmav2"}),
+        ("a.flv", {"codec": "flv"}),
+    ],
+)
+def test_videos_of_old_disks_are_shown(tmp_path: Path, name: str, how: dict[str, Any]) -> None:
+    path = write_video(tmp_path / name, ["red", "lime", "blue", "yellow"], **how)
+    assert read_video_facts(path).duration_s == (None if name == "a.m2v" else pytest.approx(4, abs=0.2))
+    assert render_video(path, tmp_path).width_px == 160
+    with Image.open(tmp_path / ANIMATION) as animation:
+        assert animation.n_frames > 2  # type: ignore[attr-defined]
+
+
 def test_a_sound_is_no_video(tmp_path: Path) -> None:
     import av
 

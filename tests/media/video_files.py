@@ -52,7 +52,7 @@ def write_video(
             context.options = {"x265-params": "log-level=none:pools=1"}
         if is_hlg:
             context.color_trc, context.color_primaries, context.colorspace, context.color_range = 18, 9, 9, 1
-        track: Any = container.add_stream(sound, rate=SOUND_RATE) if sound else None
+        track: Any = container.add_stream(sound, rate=SOUND_RATE, bit_rate=128_000) if sound else None
         for second, scene in enumerate(scenes):
             picture = Image.new("RGB", size_px, scene) if isinstance(scene, str) else scene.resize(size_px)
             for index in range(FRAMES_PER_S):
