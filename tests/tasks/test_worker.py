@@ -92,7 +92,7 @@ def test_the_shell_lines_of_the_guide_work(installation) -> None:
 def test_previews_do_not_wait_behind_a_night(installation) -> None:
     installation.make_rows(400)
     script = (REPOSITORY / "scripts" / "run").read_text()
-    lines = re.findall(r"^worker\(\) \{.*?^\}$|^worker .*$", script, re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^worker\(\) \{\n(?:    .*\n)+\}$|^worker .*$", script, re.MULTILINE)
     code = "\n".join([f"bin={Path(sys.executable).parent}", *lines, "wait"])
     workers = subprocess.Popen(["bash", "-c", code], cwd=REPOSITORY, env=installation.env, text=True)
     try:

@@ -91,9 +91,10 @@ def test_a_slow_photo_holds_up_no_page_and_is_shown_later(
         assert answer.headers["Cache-Control"] == "no-store"
         assert (Path(files.__file__).parents[2] / "static/album/waiting.svg").is_file()
         until = time.monotonic() + 20
-        while alice_client.get(address).status_code != 200:
+        while (answer := alice_client.get(address)).status_code != 200:
             assert time.monotonic() < until
             time.sleep(0.1)
+        assert body(answer)
         take_lock(item.sha256[:2]).close()  # until its row is written
 
 
