@@ -39,7 +39,7 @@ MAX_ATTEMPTS = 3
 """How often a file may crash its decoder, or let it run out of time, before it counts as one without preview."""
 
 STATE = (
-    *("sha256", "source_path", "preview_status", "prepared_at", "prepare_attempts"),
+    *("sha256", "source_path", "source_modified_ns", "preview_status", "prepared_at", "prepare_attempts"),
     *("image_avif", "avif_attempts", "video_proxy", "proxy_attempts"),
 )
 """Columns that tell what is left to do, and with which file."""
