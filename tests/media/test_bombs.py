@@ -1,4 +1,4 @@
-"""Files made to exhaust their decoder are refused, or shown, within five seconds and 300 MB, facts included."""
+"""Files made to exhaust their decoder are refused, or shown, within five seconds of one core and 300 MB."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pathlib import Path
 from album.media.facts import Origin
 from album.media.inspection import inspect_file
 from album.media.sniff import HEAD_BYTES, sniff
-path, start = Path(sys.argv[1]), time.monotonic()
+path, start = Path(sys.argv[1]), time.process_time()  # whatever else this machine has to do
 with path.open("rb") as file:
     media_type = sniff(file.read(HEAD_BYTES), path.name)
 found = inspect_file(path, media_type, Origin(path.name), path.parent / "made")
 said = found.problem or str(found.rendered.width_px)
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 peak_mb = int(peak.split()[1]) * 1024 / 1e6  # not ru_maxrss, which begins with that of the parent
-print(json.dumps([said, time.monotonic() - start, peak_mb]))
+print(json.dumps([said, time.process_time() - start, peak_mb]))
 """
 
 
@@ -156,14 +156,14 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "large.jpg": (lambda: jpeg(65_000, 65_000), "too many pixels"),
     "progressive.jpg": (lambda: jpeg(14_000, 14_000, progressive=True), "too many pixels"),
     "scans.jpg": (lambda: jpeg_of_scans(5_000, 5_000), "damaged (5,000 scans)"),
-    "more scans than its size allows.jpg": (lambda: jpeg_of_scans(5_000, 61), "damaged (61 scans)"),
-    "as many scans as allowed.jpg": (lambda: jpeg_of_scans(5_000, 60), "5000"),
-    "many scans of few pixels.jpg": (lambda: jpeg_of_scans(3_872, 100), "3872"),
+    "more scans than its size allows.jpg": (lambda: jpeg_of_scans(5_000, 41), "damaged (41 scans)"),
+    "as many scans as allowed.jpg": (lambda: jpeg_of_scans(5_000, 40), "5000"),
+    "many scans of few pixels.jpg": (lambda: jpeg_of_scans(3_160, 100), "3160"),
     "large in all colors.jpg": (
         lambda: jpeg_of_scans(8_250, 10, subsampling=0),
         "too many pixels: the limit is 55,000,000",
     ),
-    "as large as allowed.jpg": (lambda: jpeg_of_scans(5_930, 42, subsampling=0), "5930"),
+    "as large as allowed.jpg": (lambda: jpeg_of_scans(5_930, 28, subsampling=0), "5930"),
     "large.webp": (lambda: saved("WEBP", (16_383, 3_000), method=0), "too many pixels: the limit is 27,500,000"),
     "large.avif": (lambda: heif(9_000, 9_000, is_avif=True), "too many pixels: the limit is 55,000,000"),
     "large.bmp": (lambda: bmp(100_000, 100_000), "too many pixels"),
