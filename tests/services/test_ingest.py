@@ -234,12 +234,14 @@ def test_a_refusing_database_leaves_nothing_behind(cast: Cast, settings) -> None
     assert not MediaItem.objects.exists()
 
 
-@pytest.mark.parametrize("is_damaged", [False, True])
-def test_a_refused_upload_leaves_the_original_that_somebody_else_has(cast: Cast, is_damaged: bool) -> None:
+@pytest.mark.parametrize("state", ["whole", "damaged", "orphaned"])
+def test_a_refused_upload_leaves_the_original_that_was_there_before(cast: Cast, state: str) -> None:
     path = ingest(cast.bob, scene_bytes()).item.path
-    if is_damaged:
+    if state == "damaged":
         path.unlink()
         path.write_bytes(b"torn")
+    elif state == "orphaned":
+        MediaItem.objects.all().delete()
     with full_database():
         ingest(cast.alice, scene_bytes())
     assert path.read_bytes() == scene_bytes()
