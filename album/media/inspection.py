@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from album.exceptions import AlbumError
 from album.media.facts import FileFacts, Origin
-from album.media.renditions import Rendered, render_photo
+from album.media.rendering import render_photo
+from album.media.renditions import Rendered
 from album.media.sandbox import storage_fault
 from album.media.sniff import MediaType
 

@@ -29,7 +29,8 @@ from album.media.frames import (
     successive_frames,
     upright_size,
 )
-from album.media.renditions import ANIMATION, PREVIEW_SIDE_PX, Rendered, write_renditions
+from album.media.rendering import write_renditions
+from album.media.renditions import ANIMATION, PREVIEW_SIDE_PX, Rendered
 from album.media.sniff import HEAD_BYTES, sniff
 
 _BROWSERS_PLAY = {

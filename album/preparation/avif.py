@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from album.media.renditions import LARGE_AVIF, render_avif
+from album.media.rendering import render_avif
+from album.media.renditions import LARGE_AVIF
 from album.media.sandbox import Sandbox
 from album.models import Album, MediaItem, Preview
 from album.models.media import Kind

@@ -33,8 +33,8 @@ class SpooledUpload(UploadedFile):  # type: ignore[type-arg]  # generic in the s
 class SpoolHandler(FileUploadHandler):
     """Takes all files of a request; one that is refused has its reason, and the others go on.
 
-    ``limit`` is that of ``Spool``. Who sets the handler calls ``discard`` at the end, whatever happened: what did not
-    become an original goes away.
+    ``limit`` is that of ``Spool``. Who sets the handler calls ``discard`` at the end, whatever happened: what did
+    not become an original goes away.
     """
 
     chunk_size = 128 * 1024

@@ -12,7 +12,7 @@ from PIL import Image
 
 from album.exceptions import MediaError
 from album.media.decode import decode_photo
-from album.media.renditions import render_photo
+from album.media.rendering import render_photo
 from album.media.sniff import DNG, RAF, RW2, sniff
 from tests.corpus.places import CORPUS, need
 

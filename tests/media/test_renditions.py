@@ -13,7 +13,8 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from album.exceptions import MediaError
 from album.media import decode
-from album.media.renditions import GRID, PREVIEW, render_avif, render_photo, write_renditions
+from album.media.rendering import render_avif, render_photo, write_renditions
+from album.media.renditions import GRID, PREVIEW
 from album.media.scenes import draw_scene, sample_scene
 from album.media.sniff import HEAD_BYTES, sniff
 
