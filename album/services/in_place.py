@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from album.exceptions import MediaError, StorageError
@@ -83,9 +84,12 @@ class Indexing:
             return _load(verdict.settled_id)
         if item is None:
             assert content is not None  # noqa: S101 - for mypy: what is new was read
-            return MediaItem.objects.get_or_create(
-                owner=self.owner, sha256=content.sha256, defaults=_new_values(path, content)
-            )[0]
+            try:
+                with transaction.atomic():
+                    values = _new_values(path, content)
+                    return MediaItem.objects.create(owner=self.owner, sha256=content.sha256, **values)
+            except IntegrityError:  # an upload was quicker
+                return MediaItem.objects.get(owner=self.owner, sha256=content.sha256)
         if content is None:
             return item
         if verdict.outcome is Outcome.CHANGED:
