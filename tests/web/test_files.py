@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -11,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
 from django.test import Client
 from PIL import Image
 
@@ -181,16 +181,21 @@ def test_only_the_file_that_was_indexed_is_opened(
     assert [alice_client.get(view).status_code for view in views] == [404, 404]
 
 
-def test_a_file_that_cannot_be_read_is_not_found(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_not_found(
+    cast: Cast, alice_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Path:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
     content = write_video(tmp_path / "v.mp4", ["red"]).read_bytes()
     video = make_photo(cast.alice, content=content, original_name="v.mp4", motion_offset=0, motion_size_bytes=9)
     video.path.unlink()
-    video.path.mkdir()  # opening it fails, also for root
-    for folder in (Path(django_settings.MEDIA_ROOT) / "renditions").glob("*/*/*"):
-        (folder / "animation.webp").unlink(missing_ok=True)
-        (folder / "animation.webp").mkdir()
-    for view in ("original", "playback", "motion", "animation"):
-        assert alice_client.get(f"/media/{video.pk}/{view}/").status_code == 404, view
+    monkeypatch.setattr(files, "ensure_rendition", fail)
+    for make in (Path.mkdir, os.mkfifo):
+        make(video.path)
+        for view in ("original", "playback", "motion", "animation"):
+            assert alice_client.get(f"/media/{video.pk}/{view}/").status_code == 404, view
+        (Path.rmdir if make is Path.mkdir else Path.unlink)(video.path)
 
 
 def caching(answer) -> str:
