@@ -13,7 +13,7 @@ def test_two_batches_and_one_on_demand_share_two_thousand_photos(
     installation_on_each_database: Installation,
 ) -> None:
     installation = installation_on_each_database
-    installation.make_photos(2000)
+    installation.make_rows(2000)
     runs = [installation.start_manage(*COMMAND) for _ in range(2)]
     runs.append(installation.start_manage(*COMMAND, "--limit", "50"))
     outputs = [run.communicate(timeout=240)[0] for run in runs]

@@ -17,6 +17,8 @@ from PIL import ExifTags, Image
 from album.management.commands.import_folder import find_owner
 from album.media.scenes import Scene, draw_scene, sample_scene
 from album.models import Album, MediaItem
+from album.preparation.boxes import make_box
+from album.preparation.prepare import prepare_many
 from album.services.ingest import ingest_upload
 
 TITLE = "Demo"
@@ -56,13 +58,16 @@ class Command(BaseCommand):
         album, _ = Album.objects.get_or_create(owner=owner, title=TITLE)
         # By name, not by content: another release of Pillow may write other bytes.
         present = set(album.items.values_list("original_name", flat=True))
-        drawn = 0
+        drawn = []
         for index, scene in enumerate(choose_scenes(count, seed)):
             name = f"demo-{seed}-{index + 1:02}.jpg"
             if name not in present:
-                ingest_upload(owner=owner, file=draw_photo(scene, index, seed), name=name, album=album)
-                drawn += 1
-        self.stdout.write(f"Album {TITLE!r} of {owner.username}: {drawn} drawn, {len(present)} there already.")
+                photo = draw_photo(scene, index, seed)
+                drawn.append(ingest_upload(owner=owner, file=photo, name=name, album=album).item)
+        with make_box() as box:
+            for _ in prepare_many(drawn, box):
+                pass
+        self.stdout.write(f"Album {TITLE!r} of {owner.username}: {len(drawn)} drawn, {len(present)} there already.")
 
 
 def choose_scenes(count: int, seed: int) -> Iterator[Scene]:
