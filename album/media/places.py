@@ -7,8 +7,6 @@ import gzip
 import importlib.metadata
 import importlib.util
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from album.media.durable import written_whole
 from album.media.facts import Place
 
 FARTHEST_TOWN_KM = 100.0
@@ -87,14 +86,8 @@ def _load(cache: Path | None) -> _Towns:
 
 
 def _store(towns: _Towns, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, **{name: getattr(towns, name) for name in _Towns.__slots__})
-        Path(part).replace(path)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    with written_whole(path) as part, part.open("wb") as file:
+        np.savez(file, **{name: getattr(towns, name) for name in _Towns.__slots__})
 
 
 def _build() -> _Towns:

@@ -16,10 +16,8 @@ def write_resized(path: Path, target: Path, side_px: int) -> None:
         MediaError: the photo cannot be decoded.
         StorageError: ``target`` cannot be written.
     """
-    from album.media.decode import (
-        open_photo,
-        shrink,
-    )  # Pillow is for the child; a worker at rest knows only the name
+    # Pillow is for the child; a worker at rest knows only the name.
+    from album.media.decode import open_photo, shrink
 
     with open_photo(path) as image:
         small = shrink(image, side_px / max(image.size))
