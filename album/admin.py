@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from album.models import AIProcessingSettings, Album, BatchRun, ItemTag, MediaItem, StageResult, Tag
+from album.models import AIProcessingSettings, Album, AlbumItem, BatchRun, ItemTag, MediaItem, StageResult, Tag
 from album.services.ai_settings import save_ai_settings
 from album.services.trash import move_to_trash
 
@@ -41,6 +41,12 @@ class ItemTagInline(admin.TabularInline):  # type: ignore[type-arg]
     extra = 0
 
 
+class AlbumItemInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = AlbumItem
+    autocomplete_fields = ("album",)
+    extra = 0
+
+
 @admin.register(MediaItem)
 class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Originals come in through ingest, never through a form, and go through the trash, with their files."""
@@ -56,10 +62,8 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("original_name", "stored_as", "mime_type", "size_bytes", "sha256"),
         ("kind", "owner", "width_px", "height_px", "duration_s"),
         ("taken_at", "taken_at_local", "latitude_deg", "longitude_deg", "created_at"),
-        "albums",
     )
-    filter_horizontal = ("albums",)
-    inlines = (ItemTagInline, StageResultInline)
+    inlines = (AlbumItemInline, ItemTagInline, StageResultInline)
     actions = ("trash_items",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -82,13 +86,13 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return str(obj.original.name)  # as text: Django's own link would lead past the access rule
 
     def get_readonly_fields(self, request: HttpRequest, obj: MediaItem | None = None) -> tuple[str, ...]:
-        of_people = {"id", "title", "description", "albums", "tags"}
-        columns = [field.name for field in MediaItem._meta.get_fields() if field.concrete]
+        of_people = {"id", "title", "description"}
+        columns = [field.name for field in MediaItem._meta.concrete_fields]
         return ("stored_as", *(name for name in columns if name not in of_people))
 
     def save_model(self, request: HttpRequest, obj: MediaItem, form: Any, change: bool) -> None:
         # A batch may be writing its own columns of the same row.
-        obj.save(update_fields=[name for name in form.changed_data if name != "albums"])
+        obj.save(update_fields=[name for name in form.changed_data])
 
 
 @admin.register(Album)
@@ -96,7 +100,7 @@ class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("title", "owner", "created_at")
     list_select_related = ("owner",)
     search_fields = ("title",)
-    filter_horizontal = ("admins", "viewers")
+    filter_horizontal = ("admins", "editors", "viewers")
 
 
 @admin.register(Tag)

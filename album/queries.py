@@ -6,20 +6,24 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
-from django.db.models.functions import Coalesce
 
-from album.models import Album, ItemTag, MediaItem, Status, Tag
+from album.models import Album, ItemTag, MediaItem, Shelf, Status, Tag
 
 Viewer = User | AnonymousUser
 
 
 def visible_albums(user: Viewer) -> QuerySet[Album]:
-    """Albums that ``user`` owns, administers or may look at; all of them for a site admin."""
-    return _albums(user, "owner", "admins", "viewers")
+    """Albums that ``user`` owns, administers, fills or may look at; all of them for a site admin."""
+    return _albums(user, "owner", "admins", "editors", "viewers")
+
+
+def fillable_albums(user: Viewer) -> QuerySet[Album]:
+    """Albums that ``user`` may add to and remove from: as owner, admin or editor; all for a site admin."""
+    return _albums(user, "owner", "admins", "editors")
 
 
 def editable_albums(user: Viewer) -> QuerySet[Album]:
-    """Albums that ``user`` may fill and process: the own and the administered ones; all for a site admin."""
+    """Albums that ``user`` may process, rename and share: the own, the administered; all for a site admin."""
     return _albums(user, "owner", "admins")
 
 
@@ -29,8 +33,7 @@ def shown(prefix: str = "") -> Q:
     What lies in the trash does not, nor the clip of a motion photo: the photo stands for both. ``prefix`` leads
     from another row to the item: ``items__``.
     """
-    # Not "is null": SQLite would then walk the index of these columns, which leads to every row of the library.
-    return ~Q(**{f"{prefix}trashed_at__isnull": False}) & ~Q(**{f"{prefix}clip_of__isnull": False})
+    return Q(**{f"{prefix}shelf__lt": Shelf.CLIP})
 
 
 def visible_to(user: Viewer) -> QuerySet[MediaItem]:
@@ -89,10 +92,9 @@ def _ids_in(albums: QuerySet[Album]) -> QuerySet[Any, Any]:
 
 
 def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-    """``items`` newest first, by when they were taken (or came in, if unknown), with each tag name once."""
+    """``items`` newest first, with each tag name once."""
     tags = Prefetch("tags", queryset=Tag.objects.distinct(), to_attr="distinct_tags")
-    taken = Coalesce("taken_at", "created_at").desc()
-    return items.select_related("owner").prefetch_related(tags).order_by(taken, "-pk")
+    return items.select_related("owner").prefetch_related(tags).order_by("-timeline_at", "-pk")
 
 
 def with_details(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:

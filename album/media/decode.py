@@ -120,7 +120,9 @@ def shrink(image: Image.Image, scale: float, *, least: float | None = None) -> I
     if image.mode in {"1", "P", "PA"}:  # nothing between two of their values
         image = image.convert("RGBA" if image.has_transparency_data else "L" if image.mode == "1" else "RGB")
     gap = None if image.mode.startswith("I;16") else 2.0  # which Pillow cannot reduce
-    small = to_srgb(image.resize(wanted, FILTER, reducing_gap=gap))
+    if wanted != image.size:  # else it would be copied
+        image = image.resize(wanted, FILTER, reducing_gap=gap)
+    small = to_srgb(image)
     turn = _UPRIGHT.get(orientation)
     return small if turn is None else small.transpose(turn)
 

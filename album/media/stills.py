@@ -18,7 +18,9 @@ from album.media.renditions import GRID, GRID_SIDE_PX, PREVIEW, PREVIEW_LEAST_PX
 from album.media.sniff import MediaType
 
 _PREVIEW = {"format": "JPEG", "quality": 82}
-_GRID = {"format": "WEBP", "quality": 78, "method": 2}
+_GRID = {"format": "WEBP", "quality": 78, "method": 0}
+"""Measured: 40 photos of 12 megapixels, 2026-11. Method 0 in 4.8 ms 35.3 kB, 2 in 6.8 ms 33.6 kB."""
+
 _AVIF = {"format": "AVIF", "quality": 68, "speed": 9, "max_threads": 1}
 """Measured: two photos of 12 megapixels, 2026-11. JPEG in 4 ms 271 and 356 kB, AVIF (aom) of nearly the same SSIM
 in 0.15 s 191 and 255 kB. Speed 8 takes three times as long for 8 % fewer bytes; SVT is as fast, and larger."""

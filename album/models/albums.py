@@ -7,11 +7,26 @@ from django.db import models
 
 
 class Album(models.Model):
-    """A named selection of media. Its admins may process it; its viewers may look at it."""
+    """A named selection of media: picked by hand, or by ``rule``.
+
+    Viewers look at it, editors fill it, admins process it and say who else does what.
+    """
+
+    class Order(models.TextChoices):
+        NEWEST = "newest", "Newest first"
+        OLDEST = "oldest", "Oldest first"
+        BY_HAND = "by hand", "By hand"
 
     title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
+    position = models.PositiveIntegerField(default=0, help_text="Among the albums of one parent")
+    cover = models.ForeignKey("album.MediaItem", models.SET_NULL, null=True, blank=True, related_name="+")
+    order = models.CharField(max_length=7, choices=Order, default=Order.NEWEST)
+    rule = models.JSONField(null=True, blank=True, help_text="Of an automatic album: what its items have in common")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="albums")
     admins = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="administered_albums")
+    editors = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="fillable_albums")
     viewers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="viewable_albums")
     created_at = models.DateTimeField(auto_now_add=True)
     is_processing_photos = models.BooleanField(default=False, help_text="AVIF copies of its photos are being made")
@@ -21,6 +36,36 @@ class Album(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class AlbumItem(models.Model):
+    """An item in an album that is picked by hand."""
+
+    album = models.ForeignKey(Album, models.CASCADE)
+    mediaitem = models.ForeignKey("album.MediaItem", models.CASCADE)
+    position = models.PositiveIntegerField(default=0, help_text="Where the album is ordered by hand")
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "album_mediaitem_albums"
+        unique_together = (("mediaitem", "album"),)
+
+    def __str__(self) -> str:
+        return f"{self.mediaitem_id} in {self.album_id}"
+
+
+class Favourite(models.Model):
+    """An item that a user likes best; each user has their own."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="favourites")
+    item = models.ForeignKey("album.MediaItem", models.CASCADE, related_name="favourites")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("user", "item"), name="one_favourite_per_user")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} of {self.user_id}"
 
 
 class Tag(models.Model):
@@ -40,6 +85,7 @@ class ItemTag(models.Model):
 
     class Source(models.TextChoices):
         PERSON = "person"
+        REMOVED = "removed"  # by a person: other sources may name it again, it is not shown
         FILE = "file"
         CAPTION = "caption"
         ZERO_SHOT = "zero-shot"

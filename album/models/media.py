@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Case, Q, Value, When
+from django.utils import timezone
 
 
 class Status(models.TextChoices):
@@ -31,6 +34,31 @@ class Preview(models.TextChoices):
     NONE = "none", "No preview"
 
 
+class Shelf(models.IntegerChoices):
+    """Where an item is found. The clip of a motion photo stands behind the photo and is found nowhere."""
+
+    TIMELINE = 0, "Timeline"
+    ARCHIVE = 1, "Archive"
+    CLIP = 2, "Clip"
+    TRASH = 3, "Trash"
+
+
+def wall_clock(moment: datetime) -> datetime:
+    """What the clock of this album shows then, kept as if it were UTC."""
+    return timezone.localtime(moment, timezone.get_default_timezone()).replace(tzinfo=UTC)
+
+
+def wall_clock_now() -> datetime:
+    return wall_clock(timezone.now())
+
+
+def timeline_at_of(taken_at_local: str, taken_at: datetime | None, came_in_at: datetime) -> datetime:
+    """What ``MediaItem.timeline_at`` is by these columns: the camera's clock, else this album's."""
+    if taken_at_local:
+        return datetime.fromisoformat(taken_at_local).replace(tzinfo=UTC)
+    return wall_clock(taken_at or came_in_at)
+
+
 class MediaItem(models.Model):
     """One stored original. People write ``title`` and ``description``; a batch writes only ``ai_*`` columns.
 
@@ -40,7 +68,7 @@ class MediaItem(models.Model):
 
     kind = models.CharField(max_length=5, choices=Kind)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="media_items")
-    albums = models.ManyToManyField("album.Album", blank=True, related_name="items")
+    albums = models.ManyToManyField("album.Album", through="album.AlbumItem", blank=True, related_name="items")
 
     original = models.FileField(upload_to="originals", max_length=255, blank=True)
     source_path = models.TextField(blank=True, help_text="Absolute path of a file that was indexed in place")
@@ -75,7 +103,21 @@ class MediaItem(models.Model):
     video_codec = models.CharField(max_length=20, blank=True)
     audio_codec = models.CharField(max_length=20, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    timeline_at = models.DateTimeField(
+        default=wall_clock_now, help_text="The clock where it was taken, as if it were UTC: timelines sort by it"
+    )
+    archived_at = models.DateTimeField(null=True, blank=True)
     trashed_at = models.DateTimeField(null=True, blank=True)
+    shelf = models.GeneratedField(
+        expression=Case(
+            When(Q(trashed_at__isnull=False), then=Value(Shelf.TRASH.value)),
+            When(Q(clip_of__isnull=False), then=Value(Shelf.CLIP.value)),
+            When(Q(archived_at__isnull=False), then=Value(Shelf.ARCHIVE.value)),
+            default=Value(Shelf.TIMELINE.value),
+        ),
+        output_field=models.PositiveSmallIntegerField(choices=Shelf),
+        db_persist=True,
+    )
 
     # A motion photo: the clip lies in the original at an offset, or is an item of its own that points here.
     motion_offset = models.BigIntegerField(null=True, blank=True)
@@ -97,6 +139,14 @@ class MediaItem(models.Model):
 
     title = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
+    edited_fields = models.JSONField(
+        default=list, blank=True, help_text="What people wrote: no file and no batch changes it"
+    )
+    stated_words = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Title and description as the file stated them when they were taken over",
+    )
 
     ai_description = models.TextField(blank=True)
     ai_description_score = models.FloatField(null=True, blank=True)
@@ -110,7 +160,8 @@ class MediaItem(models.Model):
         constraints = [models.UniqueConstraint(fields=("owner", "sha256"), name="one_original_per_owner")]
         indexes = [
             models.Index(fields=("kind", "processing_status", "id"), name="item_kind_status"),
-            models.Index(fields=("owner", "-taken_at", "-id"), name="item_timeline"),
+            models.Index(fields=("owner", "shelf", "-timeline_at", "-id"), name="item_timeline"),
+            models.Index(fields=("shelf", "-timeline_at", "-id"), name="item_shelf"),
             models.Index(fields=("sha256",), name="item_sha256"),
             models.Index(fields=("preview_status", "id"), name="item_preview_status"),
             models.Index(

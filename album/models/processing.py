@@ -199,3 +199,19 @@ class Embedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.weights} vector of {self.item_id}"
+
+
+class WeightsDownload(models.Model):
+    """A download of weights that somebody asked for on a page."""
+
+    name = models.CharField(max_length=120, unique=True)
+    state = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    done_bytes = models.BigIntegerField(default=0)
+    total_bytes = models.BigIntegerField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    is_stop_requested = models.BooleanField(default=False)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"

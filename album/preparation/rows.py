@@ -18,7 +18,7 @@ from django.utils import timezone
 from album.media.facts import KEYWORD_MAX_LENGTH, KEYWORDS_MAX, TEXT_MAX_LENGTH, FileFacts
 from album.media.inspection import Inspection
 from album.models import ItemTag, MediaItem, Preview, Tag
-from album.models.media import Kind
+from album.models.media import Kind, timeline_at_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def _write(item: MediaItem, inspection: Inspection, *, with_facts: bool, is_fina
     facts = inspection.facts
     if with_facts:
         columns |= fact_columns(facts) | {"prepared_at": timezone.now()}
+        came_in_at = item.file_modified_at or item.created_at
+        columns["timeline_at"] = timeline_at_of(columns["taken_at_local"], columns["taken_at"], came_in_at)
         if inspection.rendered is not None and facts.width_px is None:
             columns |= {"width_px": inspection.rendered.width_px, "height_px": inspection.rendered.height_px}
     columns = {name: _fitted(name, value) for name, value in columns.items()}

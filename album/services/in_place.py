@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from album.exceptions import MediaError, StorageError
 from album.media.facts import FileFacts
 from album.models import MediaItem, Preview, Status
+from album.models.media import wall_clock
 from album.preparation.rows import take_back_words
 from album.preparation.sidecars import sidecars_of
 from album.services.folders import Folder
@@ -175,6 +176,7 @@ def _read(path: Path) -> Content:
 
 
 def _new_values(path: Path, content: Content) -> dict[str, Any]:
+    modified_at = datetime.fromtimestamp(content.modified_ns / 1e9, UTC)
     return {
         "kind": content.media_type.kind,
         "mime_type": content.media_type.mime,
@@ -182,7 +184,8 @@ def _new_values(path: Path, content: Content) -> dict[str, Any]:
         "original_name": clean_name(path.name),
         "source_path": str(path),
         "source_modified_ns": content.modified_ns,
-        "file_modified_at": datetime.fromtimestamp(content.modified_ns / 1e9, UTC),
+        "file_modified_at": modified_at,
+        "timeline_at": wall_clock(modified_at),
     }
 
 

@@ -17,7 +17,7 @@ from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.media.storage import content_lock
 from album.models import MediaItem
-from album.services.ingest import find_album, ingest_spooled, original_path
+from album.services.ingest import find_album, ingest_spooled
 from album.services.spool import ORIGINALS, PART, Spooled
 from album.services.verdicts import hash_file
 
@@ -115,7 +115,7 @@ def _adopt(path: Path, relative: str, owner: User | None, *, adopts: bool) -> Me
 def _stated_sha256(path: Path, relative: str) -> str:
     """The content that the file has by its name, where files of such names lie."""
     name = _ORIGINAL.fullmatch(path.name)
-    if name is None or original_path(name[1], name[2] or "") != relative:
+    if name is None or not name[1].startswith("".join(Path(relative).parts[1:-1])):
         raise _Stray("no original of this album. Move it away, and import it if it is a photo.")
     return name[1]
 

@@ -55,4 +55,5 @@ class UploadForm(forms.Form):
         super().__init__(*args, **kwargs)
         albums = self.fields["album"]
         assert isinstance(albums, forms.ModelChoiceField)  # noqa: S101 - for mypy
-        albums.queryset = editable_albums(user)
+        if self.data.get("album") or not self.files:  # else nobody asks: a query costs 4 ms, even to write down
+            albums.queryset = editable_albums(user)

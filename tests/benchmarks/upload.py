@@ -114,7 +114,7 @@ def _sink(folder: Path, number: int) -> None:
 
 
 def _upload(client: Any, *pieces: bytes) -> None:
-    status, answer = client.upload("a.jpg", *pieces)
+    status, answer = client.upload_raw("a.jpg", *pieces)
     if status != 201:
         raise RuntimeError(f"the upload was answered with {status}: {answer}")
 

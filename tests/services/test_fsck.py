@@ -37,7 +37,7 @@ def overwrite(path: Path, content: bytes) -> None:
 def put_orphan(root: Path, content: bytes, *, claimed: bytes | None = None, extension: str = ".jpg") -> Path:
     """An original without a row, named after ``claimed`` or its content."""
     sha256 = hashlib.sha256(content if claimed is None else claimed).hexdigest()
-    path = root / "originals" / sha256[:2] / sha256[2:4] / f"{sha256}{extension}"
+    path = root / "originals" / sha256[:2] / f"{sha256}{extension}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path

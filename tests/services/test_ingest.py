@@ -50,7 +50,7 @@ def test_an_upload_becomes_a_waiting_row_and_a_content_addressed_file(cast: Cast
     assert (item.kind, item.mime_type, item.original_name) == ("photo", "image/jpeg", "beach.jpg")
     assert (item.processing_status, item.preview_status, item.prepared_at) == ("pending", "waiting", None)
     assert (item.size_bytes, item.file_modified_at, item.width_px) == (len(content), moment, None)
-    assert item.original.name == f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}.jpg"
+    assert item.original.name == f"originals/{sha256[:2]}/{sha256}.jpg"
     assert item.path.read_bytes() == content
     assert item.path.stat().st_mode & 0o222 == 0  # nobody writes to it again
     assert stored_files(Path(settings.MEDIA_ROOT)) == [item.original.name]
@@ -209,7 +209,7 @@ def test_names_are_durable_before_the_row_is_there(cast: Cast, settings, monkeyp
 
     monkeypatch.setattr(os, "fsync", note)
     item = ingest(cast.alice, scene_bytes()).item
-    assert synced == list(item.path.parents)[:3]
+    assert synced == list(item.path.parents)[:2]
     assert synced[-1] == Path(settings.MEDIA_ROOT, "originals")
 
 

@@ -32,6 +32,7 @@ def positive(text: str) -> int:
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they load every page: as much work as four photos
     help = (
         "Imports all photos and videos below PATH, with the sidecars beside them, and prepares their previews. "
         "What is known is skipped: run it again to go on or to import what is new. PATH is only read."

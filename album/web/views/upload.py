@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.datastructures import MultiValueDict
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
@@ -84,15 +85,20 @@ def upload(request: MemberRequest) -> HttpResponse:
     handler = SpoolHandler(request)
     request.upload_handlers = [handler]
     try:
-        return _receive(request)
+        return _receive(request, handler)
     finally:
         handler.discard()
 
 
 @csrf_protect
-def _receive(request: MemberRequest) -> HttpResponse:
+def _receive(request: MemberRequest, handler: SpoolHandler) -> HttpResponse:
+    """Takes a form with files, or a body that is one file, whose ``name`` and other fields are in the address."""
     outcomes: list[Outcome] = []
-    form = UploadForm(request.user, request.POST, request.FILES)
+    if request.content_type == "application/octet-stream":
+        file = handler.take(request, request.GET.get("name", ""))
+        form = UploadForm(request.user, request.GET, MultiValueDict({"uploads": [file]}))
+    else:
+        form = UploadForm(request.user, request.POST, request.FILES)
     if form.is_valid():
         album = form.cleaned_data["album"]
         moments = form.cleaned_data["modified"]

@@ -1,0 +1,5 @@
+"""The own account."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

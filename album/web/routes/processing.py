@@ -1,0 +1,5 @@
+"""Processing by AI."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Shared links."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Statistics."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
