@@ -51,6 +51,10 @@ class StorageFull(StorageError):
     """There is no space left."""
 
 
+class AccountError(AlbumError):
+    """An account, invitation or key cannot be made or changed like that."""
+
+
 class QuotaExceeded(AlbumError):
     """An account asked for more than it may within some time; ``retry_after_s`` later it may again."""
 
