@@ -98,6 +98,10 @@ class Sandbox:
     _idle: int = field(default=0, init=False)
     _is_closed: bool = field(default=False, init=False)
 
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"a sandbox needs a worker, not {self.workers}")
+
     def __enter__(self) -> Self:
         return self
 

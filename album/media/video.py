@@ -71,7 +71,7 @@ def read_video_facts(path: Path) -> FileFacts:
     with open_video(path) as (container, stream):
         with path.open("rb") as file:
             mime = sniff(file.read(HEAD_BYTES)).mime
-        said = {**stream.metadata, **container.metadata}
+        said = {name.lower(): text for name, text in (stream.metadata | container.metadata).items()}
         rotation_deg = read_rotation(container, stream)
         width_px = round(stream.codec_context.width * pixel_aspect(stream)) or None
         height_px = stream.codec_context.height or None
@@ -136,7 +136,7 @@ def _read_position(said: Mapping[str, str]) -> tuple[float | None, float | None]
 
     0, 0 is what a receiver without a fix writes, not a place where people take videos.
     """
-    text = _first(said, "com.apple.quicktime.location.ISO6709", "location")
+    text = _first(said, "com.apple.quicktime.location.iso6709", "location")
     found = re.match(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)", text)
     latitude_deg, longitude_deg = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
     if abs(latitude_deg) > 90 or abs(longitude_deg) > 180 or latitude_deg == longitude_deg == 0:

@@ -61,13 +61,11 @@ class _Begun:
     with_facts: bool
 
 
-def prepare_item(
-    item: MediaItem, *, box: Sandbox | None = None, sidecars: Sidecars = None, force: bool = False
-) -> MediaItem:
+def prepare_item(item: MediaItem, *, box: Sandbox | None = None, sidecars: Sidecars = None) -> MediaItem:
     """``item`` with its facts and renditions, or with the reason why it has none.
 
-    Does nothing to an item that is prepared, unless by ``force``. The facts are written the first time and by
-    ``force``, so that what people correct stays. Waits for another preparation of the same content.
+    Does nothing to an item that is prepared. The facts are written where ``prepared_at`` is not set, so that what
+    people correct stays. Waits for another preparation of the same content.
 
     Args:
         sidecars: files that tell more about it; None: those beside it, or kept of it.
@@ -76,7 +74,7 @@ def prepare_item(
         StorageError: the storage is missing, full or broken. Nothing is written about the item.
         MediaError: the original or the row is not there any more. The item waits.
     """
-    begun = _begin(item, take_lock(item.sha256[:2]), box or shared_box(), sidecars, force)
+    begun = _begin(item, take_lock(item.sha256[:2]), box or shared_box(), sidecars)
     return item if begun is None else _finish(begun)
 
 
@@ -85,7 +83,7 @@ def _prepare_within(item: MediaItem, wait_s: float, box: Sandbox) -> None:
     until = time.monotonic() + wait_s
     if (lock := try_lock(item.sha256[:2], wait_s)) is None:
         raise BeingPrepared(f"{item.original_name} is being prepared. Look again in a moment.")
-    if (begun := _begin(item, lock, box, None, force=False)) is None:
+    if (begun := _begin(item, lock, box, None)) is None:
         return
     wait([begun.inspection], until - time.monotonic())
     if begun.inspection.done() and not isinstance(begun.inspection.exception(), MediaError):
@@ -110,7 +108,6 @@ def prepare_many(
     box: Sandbox,
     *,
     sidecars: Callable[[MediaItem], Sidecars] = lambda _: None,
-    force: bool = False,
 ) -> Generator[MediaItem]:
     """Each of ``items`` whose original is there, once it is prepared. The box is busy while rows are written.
 
@@ -127,7 +124,7 @@ def prepare_many(
                 locked_elsewhere.append(item)
                 continue
             with _logged(item):
-                begun = _begin(item, lock, box, sidecars(item), force)
+                begun = _begin(item, lock, box, sidecars(item))
                 if begun is None:
                     yield item
                 else:
@@ -143,7 +140,7 @@ def prepare_many(
             begun.lock.close()
     for item in locked_elsewhere:
         with _logged(item):
-            yield prepare_item(item, box=box, sidecars=sidecars(item), force=force)
+            yield prepare_item(item, box=box, sidecars=sidecars(item))
 
 
 def ensure_rendition(
@@ -177,12 +174,12 @@ def is_prepared(item: MediaItem) -> bool:
     return item.preview_status == Preview.NONE
 
 
-def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars, force: bool) -> _Begun | None:
+def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars) -> _Begun | None:
     """The item under way; None, and the lock given back, where nothing is to be done."""
     with ExitStack() as on_way_out:
         on_way_out.enter_context(lock)
-        refresh(item, fully=force)
-        if is_prepared(item) and not force:
+        refresh(item)
+        if is_prepared(item):
             return None
         require_mark(Path(settings.MEDIA_ROOT))  # the renditions go there, wherever the original lies
         with _counted(item):
@@ -199,16 +196,16 @@ def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars, f
         folder = rendition_path(item, PREVIEW).parent
         inspection = box.submit(inspect_file, *file, folder)
         on_way_out.pop_all()
-    return _Begun(item, lock, box, file, inspection, force or item.prepared_at is None)
+    return _Begun(item, lock, box, file, inspection, item.prepared_at is None)
 
 
-def refresh(item: MediaItem, *, fully: bool = False) -> None:
+def refresh(item: MediaItem) -> None:
     """Brings ``item`` up to date where another process prepared or moved it. Raises MediaError if it is gone."""
-    # Unless ``fully``, few columns first: reading all of them costs 1 ms, and nearly always they are known.
+    # Few columns first: reading all of them costs 1 ms, and nearly always they are known.
     stored = MediaItem.objects.filter(pk=item.pk).values(*STATE).first()
     if stored is None:
         raise MediaError(f"{item.original_name} was deleted meanwhile")
-    if fully or any(getattr(item, name) != value for name, value in stored.items()):
+    if any(getattr(item, name) != value for name, value in stored.items()):
         item.refresh_from_db()
 
 

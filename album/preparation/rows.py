@@ -150,10 +150,8 @@ def _write_words(item: MediaItem, facts: FileFacts) -> None:
 
 
 def _write_keywords(item: MediaItem, keywords: Iterable[str]) -> None:
-    """The file's keywords as tags; those that it no longer states go, other sources stay."""
+    """The file's keywords as tags, beside those of other sources."""
     names = {storable(word.lower(), KEYWORD_MAX_LENGTH).strip() for word in islice(keywords, KEYWORDS_MAX)} - {""}
-    if item.prepared_at is not None:
-        _keywords_of(item).exclude(tag__name__in=names).delete()
     if names:
         Tag.objects.bulk_create([Tag(name=name) for name in sorted(names)], ignore_conflicts=True)
         tags = Tag.objects.filter(name__in=names)

@@ -51,6 +51,9 @@ class Indexing:
 
     def judge(self, path: Path) -> Verdict:
         """Raises MediaError and OSError: the file cannot be taken."""
+        path = (
+            path.resolve()
+        )  # originals are opened without following links: who writes to the folder could bend them
         if not _fits_into_a_row(path):
             raise MediaError("its path is not valid UTF-8. Rename it, or import without --in-place.")
         place = self.places.pop(str(path), None)
@@ -80,6 +83,7 @@ class Indexing:
 
     def take(self, path: Path, verdict: Verdict) -> MediaItem:
         """The row after it was written as ``verdict`` says."""
+        path = path.resolve()
         item, content = verdict.item, verdict.content
         if verdict.settled_id is not None:
             return _load(verdict.settled_id)

@@ -85,6 +85,9 @@ def ingest_spooled(
                 is_elsewhere = item.original.name != relative
                 if is_elsewhere:
                     _take_in(item, relative)
+                was_mended = not is_new and (is_placed or is_elsewhere)
+                if was_mended:
+                    _try_anew(item)
                 was_trashed = _take_back(item)
                 if album is not None:
                     add_to_album(item, album)
@@ -93,7 +96,7 @@ def ingest_spooled(
                 Path(settings.MEDIA_ROOT, relative).unlink(missing_ok=True)
             raise
     failpoint("upload-committed")
-    return IngestResult(item, is_new, was_trashed, was_mended=not is_new and (is_placed or is_elsewhere))
+    return IngestResult(item, is_new, was_trashed, was_mended)
 
 
 def _get_or_create(owner: User, spooled: Spooled, values: dict[str, Any], is_known: bool) -> tuple[MediaItem, bool]:
@@ -139,6 +142,16 @@ def _take_in(item: MediaItem, relative: str) -> None:
     """The row of a file that was indexed in place points to the copy: whoever uploads relies on no other folder."""
     item.original.name, item.source_path = relative, ""
     item.save(update_fields=["original", "source_path"])
+
+
+def _try_anew(item: MediaItem) -> None:
+    """What failed for want of a whole original is tried once more."""
+    again: dict[str, Any] = {"prepare_attempts": 0, "avif_attempts": 0, "proxy_attempts": 0, "proxy_problem": ""}
+    if item.preview_status == Preview.NONE:
+        again |= {"preview_status": Preview.WAITING, "preview_problem": "", "prepared_at": None}
+    for name, value in again.items():
+        setattr(item, name, value)
+    item.save(update_fields=list(again))
 
 
 def _take_back(item: MediaItem) -> bool:

@@ -11,6 +11,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -84,7 +85,14 @@ def test_a_prepared_item_is_left_alone(cast: Cast, box: CountingBox) -> None:
     assert box.calls == 1
 
 
-def test_what_people_correct_stays_unless_forced(cast: Cast, box: CountingBox) -> None:
+def prepare_anew(item: MediaItem, box: CountingBox, **options: Any) -> MediaItem:
+    """The same as after a new sidecar: facts and renditions once more."""
+    again = {"preview_status": Preview.WAITING, "prepared_at": None, "prepare_attempts": 0}
+    MediaItem.objects.filter(pk=item.pk).update(**again)
+    return prepare_item(item, box=box, **options)
+
+
+def test_what_people_correct_stays_until_the_file_is_asked_anew(cast: Cast, box: CountingBox) -> None:
     item = prepare_item(store(cast.alice), box=box)
     corrected = datetime(1999, 1, 1, tzinfo=UTC)
     MediaItem.objects.update(taken_at=corrected, camera="grandpa's box")
@@ -93,10 +101,10 @@ def test_what_people_correct_stays_unless_forced(cast: Cast, box: CountingBox) -
     assert rendition_path(item, GRID).is_file()
     item.refresh_from_db()
     assert (item.taken_at, item.camera) == (corrected, "grandpa's box")
-    prepare_item(item, box=box, force=True)
+    prepare_anew(item, box)
     assert (item.taken_at, item.camera) == (TAKEN.replace(tzinfo=UTC), "")
     MediaItem.objects.update(taken_at=corrected)
-    prepare_item(item, box=box, force=True)
+    prepare_anew(item, box)
     assert MediaItem.objects.get().taken_at == TAKEN.replace(tzinfo=UTC), "whatever the caller knew"
 
 
@@ -114,15 +122,6 @@ def test_words_of_the_file_fill_only_what_is_blank(cast: Cast, box: CountingBox,
     tags = ItemTag.objects.filter(source=ItemTag.Source.FILE).values_list("item", "tag__name")
     assert set(tags) == {(item.pk, name) for item in (first, second) for name in ("lake", "grandma")}
     assert ItemTag.objects.filter(source=ItemTag.Source.PERSON).count() == 1
-
-
-def test_keywords_that_the_file_states_no_more_go(cast: Cast, box: CountingBox, tmp_path: Path) -> None:
-    sidecar = tmp_path / "scene.xmp"
-    sidecar.write_bytes(KEYWORDS)
-    item = prepare_item(store(cast.alice), box=box, sidecars=[sidecar])
-    sidecar.write_bytes(KEYWORDS.replace(b"<rdf:li>Grandma</rdf:li>", b""))
-    prepare_item(item, box=box, sidecars=[sidecar], force=True)
-    assert list(item.tags.values_list("name", flat=True)) == ["lake"]
 
 
 def test_a_type_without_decoder_is_kept_and_named(cast: Cast, box: CountingBox) -> None:
@@ -156,7 +155,7 @@ def test_a_crash_costs_the_preview_but_not_the_date(cast: Cast, box: CountingBox
     assert item.prepare_attempts == 3
     assert "the decoder crashed (SIGSEGV)" in item.preview_problem
     assert item.taken_at == TAKEN.replace(tzinfo=UTC)
-    prepare_item(item, box=box, force=True)
+    prepare_anew(item, box)
     assert (item.preview_status, item.preview_problem) == (Preview.READY, "")
 
 

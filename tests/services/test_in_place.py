@@ -258,3 +258,12 @@ def test_nothing_in_the_folder_is_written(cast: Cast, disk: Path) -> None:
     run(cast, disk)
     assert state() == before
     assert len(list(disk.rglob("*"))) == 4
+
+
+def test_a_link_stands_for_the_file_that_it_leads_to(cast: Cast, disk: Path, alice_client: Client) -> None:
+    """Originals are opened without following links."""
+    (disk / "d.jpg").symlink_to(disk / "2024" / "c.jpg")
+    assert dict(run(cast, disk).counts) == {Outcome.NEW: 3, Outcome.KNOWN: 1}
+    answer = alice_client.get(reverse("album:original", args=(item_at(disk / "2024" / "c.jpg").pk,)))
+    assert b"".join(answer) == (disk / "d.jpg").read_bytes()
+    assert dict(run(cast, disk).counts) == {Outcome.KNOWN: 4}

@@ -23,7 +23,8 @@ from django.db import OperationalError, connection
 
 from album.exceptions import MediaError, StorageError, UnsupportedMedia
 from album.media.storage import LOCKS, MARKER
-from album.models import MediaItem
+from album.models import MediaItem, Preview
+from album.preparation.prepare import prepare_item
 from album.services.imports import ImportOptions, import_folder
 from album.services.ingest import IngestResult, Spool, clean_name, ingest_upload
 from tests.cast import Cast, make_cast, make_rows, scene_bytes
@@ -301,3 +302,19 @@ def test_an_unmounted_storage_takes_nothing(cast: Cast, settings) -> None:
         ingest(cast.alice, scene_bytes(seed=1))
     assert list(storage.iterdir()) == []
     assert MediaItem.objects.count() == 1
+
+
+def test_a_whole_copy_is_shown_where_a_damaged_one_could_not_be(cast: Cast, settings) -> None:
+    content = scene_bytes()
+    item = ingest(cast.alice, content).item
+    item.path.chmod(0o600)
+    item.path.write_bytes(bytes(len(content)))
+    MediaItem.objects.filter(pk=item.pk).update(
+        preview_status=Preview.NONE, preview_problem="damaged", prepare_attempts=3, avif_attempts=3
+    )
+
+    result = ingest(cast.alice, content)
+
+    assert result.was_mended
+    assert prepare_item(MediaItem.objects.get()).preview_status == Preview.READY
+    assert (result.item.preview_problem, MediaItem.objects.get().avif_attempts) == ("", 0)
