@@ -1,13 +1,13 @@
-"""Page-shaped reads, and the one place that knows who may see and who may change what."""
+"""Who may see and who may change what: the one place that knows."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from album.models import Album, ItemTag, MediaItem, Shelf, Status, Tag
+from album.models import Album, MediaItem, Shelf
 
 Viewer = User | AnonymousUser
 
@@ -89,32 +89,3 @@ def _items(user: Viewer, albums: QuerySet[Album]) -> QuerySet[MediaItem]:
 
 def _ids_in(albums: QuerySet[Album]) -> QuerySet[Any, Any]:
     return MediaItem.albums.through.objects.filter(album__in=albums.order_by().values("pk")).values("mediaitem")
-
-
-def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-    """``items`` newest first, with each tag name once."""
-    tags = Prefetch("tags", queryset=Tag.objects.distinct(), to_attr="distinct_tags")
-    return items.select_related("owner").prefetch_related(tags).order_by("-timeline_at", "-pk")
-
-
-def with_details(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-    """``items`` with owner, tags with sources, the ledger of stages, and ``has_clip``: another item moves it."""
-    items = items.annotate(has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))))
-    tags = ItemTag.objects.select_related("tag").order_by("source", "-score", "tag__name")
-    return items.select_related("owner").prefetch_related(Prefetch("item_tags", queryset=tags), "stage_results")
-
-
-def status_counts(items: QuerySet[MediaItem]) -> dict[Status, int]:
-    """How many of ``items`` stand in each status, all four of them named."""
-    rows = items.order_by().values_list("processing_status").annotate(count=Count("pk"))
-    counts = {Status(status): count for status, count in rows}
-    return {status: counts.get(status, 0) for status in Status}
-
-
-def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
-    """``albums`` annotated with ``item_count`` and one ``<status>_count`` per status."""
-    per_status = {
-        f"{status.value}_count": Count("items", filter=shown("items__") & Q(items__processing_status=status))
-        for status in Status
-    }
-    return albums.annotate(item_count=Count("items", filter=shown("items__")), **per_status)
