@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
-from album.models import Album, MediaItem, Shelf
+from album.models import Album, AlbumItem, MediaItem, Shelf
+from album.models.rules import condition_of
 
 Viewer = User | AnonymousUser
 
@@ -18,8 +17,11 @@ def visible_albums(user: Viewer) -> QuerySet[Album]:
 
 
 def fillable_albums(user: Viewer) -> QuerySet[Album]:
-    """Albums that ``user`` may add to and remove from: as owner, admin or editor; all for a site admin."""
-    return _albums(user, "owner", "admins", "editors")
+    """Albums that ``user`` may add to and remove from: as owner, admin or editor; all for a site admin.
+
+    An automatic album fills itself.
+    """
+    return _albums(user, "owner", "admins", "editors").filter(rule__isnull=True)
 
 
 def editable_albums(user: Viewer) -> QuerySet[Album]:
@@ -48,12 +50,12 @@ def editable_by(user: Viewer) -> QuerySet[MediaItem]:
 
 def owned_by(user: Viewer) -> QuerySet[MediaItem]:
     """Items that ``user`` may delete: the own ones, whatever albums they lie in; all for a site admin."""
-    return _items(user, Album.objects.none()).filter(shown())
+    return _owned(user).filter(shown())
 
 
 def in_trash(user: Viewer) -> QuerySet[MediaItem]:
     """Items that ``user`` may restore or delete for good: the own trashed ones; all for a site admin."""
-    return _items(user, Album.objects.none()).filter(trashed_at__isnull=False, clip_of=None)
+    return _owned(user).filter(trashed_at__isnull=False, clip_of=None)
 
 
 def openable_by(user: Viewer) -> QuerySet[MediaItem]:
@@ -62,9 +64,42 @@ def openable_by(user: Viewer) -> QuerySet[MediaItem]:
         return MediaItem.objects.none()
     if user.is_superuser:
         return MediaItem.objects.all()
-    shared = _ids_in(visible_albums(user))
-    clips = Q(clip_of__in=shared, clip_of__trashed_at=None)
-    return MediaItem.objects.filter(Q(owner=user) | Q(trashed_at=None) & (Q(clip_of=None, pk__in=shared) | clips))
+    return MediaItem.objects.filter(Q(owner=user) | with_clips(in_albums(visible_albums(user), but_of=user)))
+
+
+def in_album(album: Album) -> Q:
+    """The condition that an item lies in ``album``: put there by hand, or let in by the rule."""
+    picked = Q(pk__in=AlbumItem.objects.filter(album=album).values("mediaitem"))
+    return picked if album.rule is None else picked | condition_of(album)
+
+
+def in_albums(albums: QuerySet[Album], *, but_of: User | None = None) -> Q:
+    """The condition that an item lies in one of ``albums``. Their rules are read at once.
+
+    Rules of ``but_of`` are left out: they let in nothing but what that user owns.
+    """
+    condition = Q(pk__in=AlbumItem.objects.filter(album__in=albums.order_by().values("pk")).values("mediaitem"))
+    for album in automatic(albums):
+        if but_of is None or album.owner_id != but_of.pk:
+            condition |= condition_of(album)
+    return condition
+
+
+def automatic(albums: QuerySet[Album]) -> QuerySet[Album]:
+    """Those of ``albums`` that have a rule, with no more than it takes to follow it."""
+    return albums.order_by().filter(rule__isnull=False).only("owner", "rule")
+
+
+def items_of(album: Album, user: Viewer) -> QuerySet[MediaItem]:
+    """What stands in ``album``, for those who may see the album; for others nothing."""
+    may_see = Exists(visible_albums(user).order_by().filter(pk=album.pk))
+    return MediaItem.objects.filter(may_see, in_album(album), shown())
+
+
+def with_clips(condition: Q) -> Q:
+    """Items of ``condition`` and their clips, but for the trash."""
+    photos = MediaItem.objects.filter(condition, trashed_at=None)
+    return Q(trashed_at=None) & (Q(clip_of=None) & condition | Q(clip_of__in=photos.values("pk")))
 
 
 def _albums(user: Viewer, *roles: str) -> QuerySet[Album]:
@@ -79,13 +114,13 @@ def _albums(user: Viewer, *roles: str) -> QuerySet[Album]:
     return Album.objects.filter(mine)
 
 
-def _items(user: Viewer, albums: QuerySet[Album]) -> QuerySet[MediaItem]:
+def _owned(user: Viewer) -> QuerySet[MediaItem]:
     if not user.is_authenticated or not user.is_active:
         return MediaItem.objects.none()
-    if user.is_superuser:
-        return MediaItem.objects.all()
-    return MediaItem.objects.filter(Q(owner=user) | Q(pk__in=_ids_in(albums)))
+    return MediaItem.objects.all() if user.is_superuser else MediaItem.objects.filter(owner=user)
 
 
-def _ids_in(albums: QuerySet[Album]) -> QuerySet[Any, Any]:
-    return MediaItem.albums.through.objects.filter(album__in=albums.order_by().values("pk")).values("mediaitem")
+def _items(user: Viewer, albums: QuerySet[Album]) -> QuerySet[MediaItem]:
+    if not user.is_authenticated or user.is_superuser or not user.is_active:
+        return _owned(user)
+    return MediaItem.objects.filter(Q(owner=user) | in_albums(albums, but_of=user))

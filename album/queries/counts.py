@@ -1,11 +1,10 @@
-"""How many: in each status, in each album, in each month."""
+"""How many: in each status, in each month."""
 
 from __future__ import annotations
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
-from album.models import Album, MediaItem, Status
-from album.queries.access import shown
+from album.models import MediaItem, Status
 
 
 def status_counts(items: QuerySet[MediaItem]) -> dict[Status, int]:
@@ -13,12 +12,3 @@ def status_counts(items: QuerySet[MediaItem]) -> dict[Status, int]:
     rows = items.order_by().values_list("processing_status").annotate(count=Count("pk"))
     counts = {Status(status): count for status, count in rows}
     return {status: counts.get(status, 0) for status in Status}
-
-
-def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
-    """``albums`` annotated with ``item_count`` and one ``<status>_count`` per status."""
-    per_status = {
-        f"{status.value}_count": Count("items", filter=shown("items__") & Q(items__processing_status=status))
-        for status in Status
-    }
-    return albums.annotate(item_count=Count("items", filter=shown("items__")), **per_status)

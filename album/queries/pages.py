@@ -1,10 +1,146 @@
-"""Reads in the shape of pages."""
+"""Reads in the shape of pages: a grid from any place on, an item with all that its page shows."""
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from album.models import ItemTag, MediaItem, Tag
+from django.db.models import BooleanField, CharField, Exists, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+
+from album.exceptions import AlbumError
+from album.models import Favourite, ItemTag, MediaItem, Shelf, Tag
+from album.queries.access import Viewer, visible_to
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CURSOR = re.compile(r"(-?[0-9a-f]{1,15})\.([0-9a-f]{1,15})")
+MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+
+
+class BadPosition(AlbumError):
+    """The place in a list from which to read on is not one that this album gave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of an item in a timeline. As text it means nothing to whoever carries it."""
+
+    timeline_at: datetime
+    pk: int
+
+    def __str__(self) -> str:
+        return f"{(self.timeline_at - EPOCH) // timedelta(microseconds=1):x}.{self.pk:x}"
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """Raises BadPosition: ``text`` was not made by this class."""
+        match = CURSOR.fullmatch(text)
+        try:
+            if match is None:
+                raise ValueError
+            return cls(EPOCH + timedelta(microseconds=int(match[1], 16)), int(match[2], 16))
+        except (ValueError, OverflowError):
+            message = _("This place in the list is not known. Open the list again from its beginning.")
+            raise BadPosition(message) from None
+
+
+class GridRow(NamedTuple):
+    """What a grid shows of an item. ``clock`` begins with the day it was taken: ``2026-11-21``."""
+
+    pk: int
+    owner_id: int
+    sha256: str
+    video_proxy: str
+    kind: str
+    width_px: int | None
+    height_px: int | None
+    duration_s: float | None
+    placeholder: str
+    preview_status: str
+    processing_status: str
+    motion_offset: int | None
+    title: str
+    description: str
+    ai_description: str
+    original_name: str
+    clock: str
+    has_clip: bool
+    is_favourite: bool
+
+    @property
+    def cursor(self) -> Cursor:
+        clock = datetime.fromisoformat(self.clock)
+        return Cursor(clock if clock.tzinfo else clock.replace(tzinfo=UTC), self.pk)
+
+
+def timeline_of(user: Viewer) -> QuerySet[MediaItem]:
+    """The own items of ``user`` that are not put away."""
+    return _own(user, Shelf.TIMELINE)
+
+
+def archive_of(user: Viewer) -> QuerySet[MediaItem]:
+    """The own items of ``user`` that lie in the archive."""
+    return _own(user, Shelf.ARCHIVE)
+
+
+def favourites_of(user: Viewer) -> QuerySet[MediaItem]:
+    """What ``user`` likes best of all that the user may see."""
+    if not user.is_authenticated:
+        return MediaItem.objects.none()
+    return visible_to(user).filter(pk__in=Favourite.objects.filter(user=user).values("item"))
+
+
+def _own(user: Viewer, shelf: Shelf) -> QuerySet[MediaItem]:
+    if not user.is_authenticated or not user.is_active:
+        return MediaItem.objects.none()
+    return MediaItem.objects.filter(owner=user, shelf=shelf)
+
+
+def older_than(items: QuerySet[MediaItem], cursor: Cursor) -> QuerySet[MediaItem]:
+    """Those of ``items`` that come after the place ``cursor`` where the newest stand first."""
+    at, pk = cursor.timeline_at, cursor.pk
+    # The first condition alone is what an index can start at; an OR of two ranges would read all of it.
+    return items.filter(Q(timeline_at__lte=at), Q(timeline_at__lt=at) | Q(pk__lt=pk)).order_by(
+        "-timeline_at", "-pk"
+    )
+
+
+def newer_than(items: QuerySet[MediaItem], cursor: Cursor) -> QuerySet[MediaItem]:
+    """Those of ``items`` that come before the place ``cursor``, the nearest first."""
+    at, pk = cursor.timeline_at, cursor.pk
+    return items.filter(Q(timeline_at__gte=at), Q(timeline_at__gt=at) | Q(pk__gt=pk)).order_by("timeline_at", "pk")
+
+
+def in_month(items: QuerySet[MediaItem], month: str) -> QuerySet[MediaItem]:
+    """Those of ``items`` that were taken in ``month``, such as ``2026-11``.
+
+    Raises:
+        BadPosition: that is no month.
+    """
+    match = MONTH.fullmatch(month)
+    if match is None or match[1] == "0000":
+        raise BadPosition(_("“%(month)s” is not a month. Write it like 2026-11.") % {"month": month[:20]})
+    first = datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC)
+    if first.year == first.max.year and first.month == 12:
+        return items.filter(timeline_at__gte=first)
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return items.filter(timeline_at__gte=first, timeline_at__lt=after)
+
+
+def grid_rows(items: QuerySet[MediaItem], user: Viewer) -> list[GridRow]:
+    """One query for what a grid shows of ``items``, in their order, with the favourites of ``user``."""
+    liked: Exists | Value = Value(False, output_field=BooleanField())
+    if user.is_authenticated:
+        liked = Exists(Favourite.objects.filter(user=user.pk, item=OuterRef("pk")))
+    annotated = items.annotate(
+        clock=Cast("timeline_at", CharField()),  # as text: to parse a hundred dates costs more than to read them
+        has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))),
+        is_favourite=liked,
+    )
+    return [GridRow(*row) for row in annotated.values_list(*GridRow._fields)]
 
 
 def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:

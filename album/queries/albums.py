@@ -1,0 +1,54 @@
+"""Albums in lists: how much lies in them, and what stands for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+
+from album.models import Album, MediaItem, Status
+from album.queries.access import automatic, in_album, shown
+
+
+def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
+    """``albums`` annotated with ``item_count`` and one ``<status>_count`` per status."""
+    of_status = {f"{status.value}_count": {"processing_status": status} for status in Status}
+    return _with_counts(albums, {"item_count": {}, **of_status})
+
+
+def with_item_count(albums: QuerySet[Album]) -> QuerySet[Album]:
+    """``albums`` annotated with ``item_count``."""
+    return _with_counts(albums, {"item_count": {}})
+
+
+def with_covers(albums: QuerySet[Album]) -> QuerySet[Album]:
+    """``albums`` annotated with ``shown_cover``, an id: the chosen cover if it lies there still, else the newest."""
+
+    def cover(items: QuerySet[MediaItem]) -> Combinable:
+        newest = items.filter(shown()).order_by("-timeline_at", "-pk").values("pk")
+        return Coalesce(Subquery(newest.filter(pk=OuterRef("cover"))[:1]), Subquery(newest[:1]))
+
+    picked = MediaItem.objects.filter(albumitem__album=OuterRef("pk"))
+    return albums.annotate(shown_cover=Case(*_per_rule(automatic(albums), cover), default=cover(picked)))
+
+
+def _with_counts(albums: QuerySet[Album], wanted: dict[str, dict[str, Status]]) -> QuerySet[Album]:
+    with_rule = list(automatic(albums))
+    counts: dict[str, Combinable] = {}
+    for name, lookups in wanted.items():
+
+        def count(items: QuerySet[MediaItem], lookups: dict[str, Status] = lookups) -> Combinable:
+            one = items.filter(shown(), **lookups).order_by().values(one=Value(1))
+            return Coalesce(Subquery(one.annotate(n=Count("pk")).values("n")), 0)
+
+        picked = shown("items__") & Q(**{f"items__{lookup}": value for lookup, value in lookups.items()})
+        default = Count("items", filter=picked)
+        counts[name] = Case(*_per_rule(with_rule, count), default=default, output_field=IntegerField())
+    return albums.annotate(**counts)
+
+
+def _per_rule(albums: Iterable[Album], value_of: Callable[[QuerySet[MediaItem]], Combinable]) -> list[When]:
+    """``value_of`` the items of each automatic album, asked for in its row only."""
+    return [When(pk=album.pk, then=value_of(MediaItem.objects.filter(in_album(album)))) for album in albums]
