@@ -24,7 +24,7 @@ def with_item_count(albums: QuerySet[Album]) -> QuerySet[Album]:
 
 
 def with_covers(albums: QuerySet[Album]) -> QuerySet[Album]:
-    """``albums`` annotated with ``shown_cover``, an id: the chosen cover if it lies there still, else the newest."""
+    """``albums`` annotated with ``shown_cover``, an id: the chosen cover while it lies there, else the newest."""
 
     def cover(items: QuerySet[MediaItem]) -> Combinable:
         newest = items.filter(shown()).order_by("-timeline_at", "-pk").values("pk")
