@@ -85,11 +85,14 @@ class Recorder:
         return {name: self._tag_ids[name] for name in wanted}
 
     def _write_tags(self, item_id: int, tags: tuple[Tag, ...], tag_ids: dict[str, int]) -> None:
-        ItemTag.objects.filter(item=item_id, source__in=MACHINE_SOURCES[self.stage]).delete()
+        tagged = ItemTag.objects.filter(item=item_id)
+        tagged.filter(source__in=MACHINE_SOURCES[self.stage]).delete()
+        removed = set(tagged.filter(source=ItemTag.Source.REMOVED).values_list("tag", flat=True))
         best = {(tag.name, tag.source): tag for tag in sorted(tags, key=lambda tag: tag.score)}
         ItemTag.objects.bulk_create(
             ItemTag(item_id=item_id, tag_id=tag_ids[tag.name], source=tag.source.value, score=tag.score)
             for tag in best.values()
+            if tag_ids[tag.name] not in removed
         )
 
     def _write_embedding(self, item_id: int, analysis: Analysis, weights: WeightsRef) -> None:

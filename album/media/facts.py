@@ -10,6 +10,8 @@ TITLE_MAX_LENGTH = 200
 TEXT_MAX_LENGTH = 10_000
 KEYWORD_MAX_LENGTH = 80
 KEYWORDS_MAX = 200
+PERSON_MAX_LENGTH = 120
+PEOPLE_MAX = 100
 """What a file states beyond these lengths and this number is cut off."""
 
 
@@ -76,6 +78,8 @@ class FileFacts:
     title: str = ""
     description: str = ""
     keywords: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    """Names of those in the picture, each once."""
     content_identifier: str = ""
     """The same text in an Apple photo and the clip that belongs to it."""
     clip: EmbeddedClip | None = None

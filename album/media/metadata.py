@@ -23,6 +23,8 @@ from album.media.dates import (
 from album.media.facts import (
     KEYWORD_MAX_LENGTH,
     KEYWORDS_MAX,
+    PEOPLE_MAX,
+    PERSON_MAX_LENGTH,
     TEXT_MAX_LENGTH,
     TITLE_MAX_LENGTH,
     FileFacts,
@@ -39,6 +41,7 @@ LINE_MAX_LENGTH = 120
 IDENTIFIER_MAX_LENGTH = 64
 
 _HIGHEST_ISO = 10_000_000
+_REGION_TYPE = "/mwg-rs:Type"
 _JOINERS = "\u200c\u200d"
 """Letters of Persian and of Indian scripts, and families of emoji, need them between each other."""
 _LENS = ("Exif.Photo.LensModel", "Xmp.exifEX.LensModel", "Xmp.aux.Lens", "Exif.Canon.LensModel")
@@ -132,6 +135,7 @@ def _words_and_place(tags: Tags) -> dict[str, Any]:
             tags.first("Xmp.dc.description", "Iptc.Application2.Caption", "Exif.Image.ImageDescription")
         ),
         "keywords": _keywords(tags),
+        "people": _people(tags),
     }
 
 
@@ -142,7 +146,8 @@ def _with_stated(facts: FileFacts, stated: dict[str, Any]) -> FileFacts:
 
 def _with_takeout(facts: FileFacts, takeout: TakeoutFacts) -> FileFacts:
     """The description, which people typed into Google Photos, wins; the place fills only a gap."""
-    stated: dict[str, Any] = {"description": _paragraphs(takeout.description)}
+    people = _distinct((*facts.people, *takeout.people), PERSON_MAX_LENGTH)[:PEOPLE_MAX]
+    stated: dict[str, Any] = {"description": _paragraphs(takeout.description), "people": people}
     if facts.latitude_deg is None:
         stated |= {"latitude_deg": takeout.latitude_deg, "longitude_deg": takeout.longitude_deg}
     return _with_stated(facts, stated)
@@ -232,11 +237,24 @@ def _keywords(tags: Tags) -> tuple[str, ...]:
     return _distinct(stated)
 
 
-def _distinct(stated: Iterable[str]) -> tuple[str, ...]:
+def _people(tags: Tags) -> tuple[str, ...]:
+    """The names of people, also those of faces (MWG, Microsoft). Pets and bar codes have regions too."""
+    regions = _face_regions(tags)
+    stated = (*tags.all("Xmp.iptcExt.PersonInImage"), *regions, *tags.ending("/MPReg:PersonDisplayName"))
+    return _distinct(stated, PERSON_MAX_LENGTH)[:PEOPLE_MAX]
+
+
+def _face_regions(tags: Tags) -> list[str]:
+    names = [name for name in tags.values if name.endswith(_REGION_TYPE)]
+    faces = [name for name in names if tags.first(name) == "Face"]
+    return tags.all(*(name.removesuffix(_REGION_TYPE) + "/mwg-rs:Name" for name in faces))
+
+
+def _distinct(stated: Iterable[str], max_length: int = KEYWORD_MAX_LENGTH) -> tuple[str, ...]:
     """Each keyword once, as first spelled."""
     found: dict[str, str] = {}
     for text in stated:
-        keyword = _line(text, KEYWORD_MAX_LENGTH)
+        keyword = _line(text, max_length)
         if keyword:
             found.setdefault(keyword.casefold(), keyword)
     return tuple(found.values())[:KEYWORDS_MAX]

@@ -47,6 +47,10 @@ class Tags:
         """Every value of all the ``names``."""
         return list(self._said(names))
 
+    def ending(self, *suffixes: str) -> list[str]:
+        """Every value of the names that end so: parts of structures stand in numbered names."""
+        return list(self._said(name for name in self.values if name.endswith(suffixes)))
+
     def _said(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
             value = self.values.get(name)

@@ -34,6 +34,7 @@ class TakeoutFacts:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     description: str = ""
+    people: tuple[str, ...] = ()
     is_favorite: bool = False
     is_archived: bool = False
     is_trashed: bool = False
@@ -69,6 +70,7 @@ def read_takeout(path: Path) -> TakeoutFacts:
         latitude_deg=latitude,
         longitude_deg=longitude,
         description=_text(stated.get("description")),
+        people=_people(stated.get("people")),
         is_favorite=stated.get("favorited") is True,
         is_archived=stated.get("archived") is True,
         is_trashed=stated.get("trashed") is True,
@@ -112,6 +114,12 @@ def _place(stated: Any) -> tuple[float, float] | None:
         return None
     is_stated = (latitude, longitude) != (0, 0) and abs(latitude) <= 90 and abs(longitude) <= 180
     return (latitude, longitude) if is_stated else None
+
+
+def _people(stated: Any) -> tuple[str, ...]:
+    entries = stated if isinstance(stated, list) else []
+    names = (_text(entry.get("name")) for entry in entries if isinstance(entry, dict))
+    return tuple(name for name in names if name)
 
 
 def _text(stated: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,6 +42,21 @@ class Shelf(models.IntegerChoices):
     ARCHIVE = 1, "Archive"
     CLIP = 2, "Clip"
     TRASH = 3, "Trash"
+
+
+COLUMNS_OF_EDIT: dict[str, tuple[str, ...]] = {
+    "title": ("title",),
+    "description": ("description",),
+    "date": ("taken_at", "taken_at_local", "taken_at_source", "time_zone", "timeline_at"),
+    "place": ("latitude_deg", "longitude_deg", "country_code", "country", "region", "city"),
+    "rating": ("rating",),
+}
+"""What people may write, as ``MediaItem.edited_fields`` names it, and the columns that are theirs from then on."""
+
+
+def edited_columns(edited_fields: Iterable[str]) -> set[str]:
+    """The columns that no file and no batch may write any more."""
+    return {column for name in edited_fields for column in COLUMNS_OF_EDIT.get(name, ())}
 
 
 def wall_clock(moment: datetime) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from datetime import timezone as fixed_offset
 from itertools import islice
@@ -15,10 +15,17 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models import Field, QuerySet
 from django.utils import timezone
 
-from album.media.facts import KEYWORD_MAX_LENGTH, KEYWORDS_MAX, TEXT_MAX_LENGTH, FileFacts
+from album.media.facts import (
+    KEYWORD_MAX_LENGTH,
+    KEYWORDS_MAX,
+    PEOPLE_MAX,
+    PERSON_MAX_LENGTH,
+    TEXT_MAX_LENGTH,
+    FileFacts,
+)
 from album.media.inspection import Inspection
-from album.models import ItemTag, MediaItem, Preview, Tag
-from album.models.media import Kind, timeline_at_of
+from album.models import ItemPerson, ItemTag, MediaItem, Person, Preview, Tag
+from album.models.media import Kind, edited_columns, timeline_at_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +63,17 @@ def _write(item: MediaItem, inspection: Inspection, *, with_facts: bool, is_fina
             columns |= {"width_px": inspection.rendered.width_px, "height_px": inspection.rendered.height_px}
     columns = {name: _fitted(name, value) for name, value in columns.items()}
     with transaction.atomic():
-        # All of them: another process may have written since ``item`` was read.
-        if not MediaItem.objects.filter(pk=item.pk).update(**columns):
+        # Read now: somebody may have written since ``item`` was read.
+        row = MediaItem.objects.select_for_update().filter(pk=item.pk)
+        edited = row.values_list("edited_fields", flat=True).first()
+        if edited is None:
             return  # deleted meanwhile
+        columns = {name: value for name, value in columns.items() if name not in edited_columns(edited)}
+        row.update(**columns)
         if with_facts:
-            _write_words(item, facts)
+            _write_words(item, facts, edited)
             _write_keywords(item, facts.keywords)
+            _write_people(item, facts.people)
     for name, value in columns.items():
         setattr(item, name, value)
     if with_facts:  # now that the other half sees it, which may be prepared at this moment
@@ -108,10 +120,16 @@ def moment_of(facts: FileFacts) -> datetime | None:
 
 
 def take_back_words(item: MediaItem, facts: FileFacts) -> None:
-    """The file's keywords go, and title and description that are still what ``facts`` state: others may follow."""
+    """Keywords and people of the file go, and title and description that ``facts`` state: others may follow.
+
+    What people wrote stays, also where it is the same.
+    """
     _keywords_of(item).delete()
+    ItemPerson.objects.filter(item=item, source=ItemPerson.Source.FILE).delete()
+    edited = MediaItem.objects.filter(pk=item.pk).values_list("edited_fields", flat=True).first() or ()
     for name, text in _words(facts):
-        MediaItem.objects.filter(pk=item.pk, **{name: text}).update(**{name: ""})
+        if name not in edited:
+            MediaItem.objects.filter(pk=item.pk, **{name: text}).update(**{name: ""})
 
 
 def _keywords_of(item: MediaItem) -> QuerySet[ItemTag]:
@@ -142,10 +160,11 @@ def storable(text: str, max_length: int) -> str:
     return text.replace("\0", "").encode(errors="replace").decode()[:max_length]
 
 
-def _write_words(item: MediaItem, facts: FileFacts) -> None:
-    """Title and description of the file, where nobody has written any."""
+def _write_words(item: MediaItem, facts: FileFacts, edited: Collection[str]) -> None:
+    """Title and description of the file, where nobody has written any, nor has taken them away."""
     for name, text in _words(facts):
-        if text and MediaItem.objects.filter(pk=item.pk, **{name: ""}).update(**{name: text}):
+        is_free = MediaItem.objects.filter(pk=item.pk, **{name: ""})
+        if text and name not in edited and is_free.update(**{name: text}):
             setattr(item, name, text)
 
 
@@ -154,9 +173,21 @@ def _write_keywords(item: MediaItem, keywords: Iterable[str]) -> None:
     names = {storable(word.lower(), KEYWORD_MAX_LENGTH).strip() for word in islice(keywords, KEYWORDS_MAX)} - {""}
     if names:
         Tag.objects.bulk_create([Tag(name=name) for name in sorted(names)], ignore_conflicts=True)
-        tags = Tag.objects.filter(name__in=names)
+        removed = ItemTag.objects.filter(item=item, source=ItemTag.Source.REMOVED)
+        tags = Tag.objects.filter(name__in=names).exclude(pk__in=removed.values("tag"))
         rows = [ItemTag(item_id=item.pk, tag=tag, source=ItemTag.Source.FILE) for tag in tags]
         ItemTag.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _write_people(item: MediaItem, people: Iterable[str]) -> None:
+    """The people whom the file names, among those whom the owner knows; whom people took away stays away."""
+    names = {storable(name, PERSON_MAX_LENGTH).strip() for name in islice(people, PEOPLE_MAX)} - {""}
+    if names:
+        known = [Person(owner_id=item.owner_id, name=name) for name in sorted(names)]
+        Person.objects.bulk_create(known, ignore_conflicts=True)
+        named = Person.objects.filter(owner=item.owner_id, name__in=names)
+        rows = [ItemPerson(item_id=item.pk, person=person, source=ItemPerson.Source.FILE) for person in named]
+        ItemPerson.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _join_pair(item: MediaItem) -> None:

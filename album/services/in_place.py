@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from album.exceptions import MediaError, StorageError
 from album.media.facts import FileFacts
 from album.models import MediaItem, Preview, Status
-from album.models.media import wall_clock
+from album.models.media import edited_columns, wall_clock
 from album.preparation.rows import take_back_words
 from album.preparation.sidecars import sidecars_of
 from album.services.folders import Folder
@@ -99,7 +99,8 @@ class Indexing:
             return item
         if verdict.outcome is Outcome.CHANGED:
             sidecars = sidecars_of(item)
-            _write(item, _new_values(path, content) | _forgotten(content))
+            values, edited = _new_values(path, content) | _forgotten(content), edited_columns(item.edited_fields)
+            _write(item, {name: value for name, value in values.items() if name not in edited})
             for sidecar in sidecars:  # of a content that its owner has no more
                 sidecar.unlink(missing_ok=True)
             take_back_words(item, FileFacts())

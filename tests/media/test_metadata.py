@@ -332,3 +332,19 @@ def test_png_text_blocks_do_not_hide_the_exif(tmp_path: Path) -> None:
     info.add_text("Software", "a program")
     facts = read(write_photo(tmp_path / "a.png", {BASE.Model: "A camera"}, pnginfo=info))
     assert facts.camera == "A camera"
+
+
+def test_people_are_read_from_lists_and_faces_not_from_pets(tmp_path: Path) -> None:
+    packet = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:MP="http://ns.microsoft.com/photo/1.2/"
+ xmlns:MPRI="http://ns.microsoft.com/photo/1.2/t/RegionInfo#" xmlns:MPReg="http://ns.microsoft.com/photo/1.2/t/Region#">
+<Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>Ada</rdf:li><rdf:li>Bo</rdf:li></rdf:Bag></Iptc4xmpExt:PersonInImage>
+<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList><rdf:Bag>
+<rdf:li><rdf:Description mwg-rs:Name="Cy" mwg-rs:Type="Face"/></rdf:li>
+<rdf:li><rdf:Description mwg-rs:Name="Rex" mwg-rs:Type="Pet"/></rdf:li>
+</rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>
+<MP:RegionInfo><rdf:Description><MPRI:Regions><rdf:Bag><rdf:li><rdf:Description MPReg:PersonDisplayName="ada "/>
+</rdf:li><rdf:li><rdf:Description MPReg:PersonDisplayName="Di"/></rdf:li></rdf:Bag></MPRI:Regions></rdf:Description>
+</MP:RegionInfo></rdf:Description></rdf:RDF></x:xmpmeta>"""
+    assert read(write_photo(tmp_path / "a.jpg", xmp=packet)).people == ("Ada", "Bo", "Cy", "Di")

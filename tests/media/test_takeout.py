@@ -79,6 +79,7 @@ def test_what_google_knew_is_read(tmp_path: Path) -> None:
         latitude_deg=41.2203,
         longitude_deg=-96.071625,
         description="At the lake",
+        people=("Ada",),
         is_favorite=True,
     )
 
