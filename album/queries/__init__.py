@@ -16,7 +16,8 @@ from album.queries.access import (
     visible_to,
 )
 from album.queries.albums import album_counts, with_covers, with_item_count
-from album.queries.counts import status_counts
+from album.queries.counts import month_counts, status_counts
+from album.queries.filters import BadFilter, Chip, Choices, filter_choices, filter_items
 from album.queries.pages import (
     BadPosition,
     Cursor,
@@ -31,9 +32,13 @@ from album.queries.pages import (
     timeline_of,
     with_details,
 )
+from album.queries.sharing import openable_through, shared_items, valid_links
 
 __all__ = (
+    "BadFilter",
     "BadPosition",
+    "Chip",
+    "Choices",
     "Cursor",
     "GridRow",
     "Viewer",
@@ -43,12 +48,15 @@ __all__ = (
     "editable_by",
     "favourites_of",
     "fillable_albums",
+    "filter_choices",
+    "filter_items",
     "grid_rows",
     "in_album",
     "in_albums",
     "in_month",
     "in_trash",
     "items_of",
+    "month_counts",
     "newer_than",
     "older_than",
     "openable_by",
