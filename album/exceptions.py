@@ -27,6 +27,10 @@ class WeightsCorrupt(WeightsError):
     """A file of the weights differs from its recorded size or SHA-256."""
 
 
+class DownloadStopped(WeightsError):
+    """A person ended the download. What has arrived is kept."""
+
+
 class NotEnoughMemory(AlbumError):
     """The wanted weights do not fit into this machine's memory."""
 
@@ -53,6 +57,10 @@ class StorageFull(StorageError):
 
 class AccountError(AlbumError):
     """An account, invitation or key cannot be made or changed like that."""
+
+
+class BatchRefused(AlbumError):
+    """A batch, a retry or a download of weights cannot be started like that."""
 
 
 class QuotaExceeded(AlbumError):

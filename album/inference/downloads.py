@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from album.exceptions import WeightsCorrupt, WeightsError, WeightsMissing
@@ -18,14 +20,17 @@ from album.inference.weights import checked_hash, installed, publish, staging_fo
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SPARE_BYTES = 100_000_000
 """Room that an installation leaves on the disk for everybody else."""
+Watcher = Callable[[int, int], None]
+"""Told how many bytes are there, and how many it takes; may raise to end the download."""
 _BY_HAND = "Next step: manage.py import_models FILE_OR_FOLDER, with a bundle made on another machine."
 
 
 def download(
-    entry: Entry, cache: Path, *, progress: bool = True, endpoint: str | None = None, force: bool = False
+    entry: Entry, cache: Path, *, progress: bool | Watcher = True, endpoint: str | None = None, force: bool = False
 ) -> Path:
     """The folder of the entry, fetched from the hub unless it is already there.
 
+    ``progress``: a bar on the terminal, or who is told instead.
     ``HF_ENDPOINT`` names a mirror, ``HF_HUB_OFFLINE`` forbids the network, ``HF_TOKEN`` is for what needs an
     account. What has arrived before an error is kept in ``<id>.partial``, and the next call goes on from there.
     Raises WeightsMissing, WeightsCorrupt and WeightsError, each with what to do next.
@@ -42,8 +47,9 @@ def download(
         remotes = [_ask(entry, file, staging, endpoint) for file in entry.files]
         _require_space(entry, staging, sum(remote.missing_bytes for remote in remotes))
         hashes = {}
+        counter = _Counter(progress, remotes)
         for remote in remotes:
-            _fetch(remote, progress)
+            _fetch(remote, counter, has_bar=progress is True)
             hashes[remote.file.path] = _checked(entry, remote)
         for remote in remotes:
             remote.part.rename(staging / remote.file.path)
@@ -93,7 +99,34 @@ def _require_space(entry: Entry, staging: Path, wanted: int) -> None:
         )
 
 
-def _fetch(remote: _Remote, progress: bool) -> None:
+class _Counter:
+    """Adds up what has arrived of all files."""
+
+    def __init__(self, progress: bool | Watcher, remotes: list[_Remote]) -> None:
+        self._watcher = progress if callable(progress) else None
+        self._total = sum(remote.size_bytes or 0 for remote in remotes)
+        self._there = self._total - sum(remote.missing_bytes for remote in remotes)
+
+    def add(self, count: int) -> None:
+        self._there = min(self._there + count, self._total)
+        if self._watcher is not None:
+            self._watcher(self._there, self._total)
+
+
+class _Counted(io.FileIO):
+    """A file to append to, which tells how much was written."""
+
+    def __init__(self, path: Path, tell: Callable[[int], None]) -> None:
+        super().__init__(path, "ab")
+        self._tell = tell
+
+    def write(self, content: Any) -> int:
+        count = super().write(content)
+        self._tell(count)
+        return count
+
+
+def _fetch(remote: _Remote, counter: _Counter, *, has_bar: bool) -> None:
     """Fills the part to its full size, from where an earlier call left it."""
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers, silent_tqdm
@@ -103,7 +136,7 @@ def _fetch(remote: _Remote, progress: bool) -> None:
     if urlsplit(remote.location).netloc != urlsplit(remote.url).netloc:
         headers.pop("authorization", None)  # the token is for the hub, not for the storage it points to
     remote.part.parent.mkdir(parents=True, exist_ok=True)
-    with remote.part.open("ab") as file:
+    with _Counted(remote.part, counter.add) as file:
         http_get(
             remote.location,
             file,
@@ -111,7 +144,7 @@ def _fetch(remote: _Remote, progress: bool) -> None:
             headers=headers,
             expected_size=remote.size_bytes,
             displayed_filename=remote.file.path,
-            tqdm_class=None if progress else silent_tqdm,
+            tqdm_class=None if has_bar else silent_tqdm,
         )
 
 

@@ -23,6 +23,7 @@ from album.tasks.media import (
     prepare_waiting_media,
     process_photo_to_avif,
 )
+from album.tasks.on_demand import download_weights, is_worker_there, start_batch, start_download
 
 __all__ = (
     "check_item_photo_processing",
@@ -31,6 +32,8 @@ __all__ = (
     "cleanup_old_jobs",
     "cleanup_orphaned_photos",
     "download_external_image_and_attach",
+    "download_weights",
+    "is_worker_there",
     "make_video_proxy",
     "prepare_media",
     "prepare_waiting_media",
@@ -42,6 +45,8 @@ __all__ = (
     "process_video_ai",
     "purge_trash",
     "ring",
+    "start_batch",
+    "start_download",
     "start_missed_nights",
     "start_waiting_jobs",
 )

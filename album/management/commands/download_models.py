@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -15,6 +16,7 @@ from album.inference.downloads import download
 from album.inference.hardware import detect_hardware
 from album.inference.profiles import PROFILES, choose_profile, downloads_for
 from album.inference.weights import require
+from album.services.downloads import fetch_weights
 
 
 class Command(BaseCommand):
@@ -30,9 +32,13 @@ class Command(BaseCommand):
         parser.add_argument("--verify", action="store_true", help="check installed files against their SHA-256")
         parser.add_argument("--force", action="store_true", help="fetch again what is installed")
         parser.add_argument("--accept-licence", action="store_true", help="accept licences that ask for it")
+        parser.add_argument("--asked-for", metavar="ID", help=argparse.SUPPRESS)  # by a page: its row is told
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if options["asked_for"]:
+                fetch_weights(options["asked_for"])
+                return
             named = [find_entry(name) for name in options["model"] or ()]
             if options["list"]:
                 self._list(named)
