@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from photo_album.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -53,7 +55,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_celery_beat",
-    "album",
+    "django_htmx",
+    "album",  # before allauth, whose pages it draws
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -63,8 +72,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "album.web.preferences.PreferencesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "album.web.middleware.ContentSecurityPolicy",
 ]
 ROOT_URLCONF = "photo_album.urls"
@@ -74,7 +86,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["album.web.addresses"],
+            "builtins": ["album.web.addresses", "album.web.furniture"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -114,7 +126,7 @@ MEDIA_URL = "media/"
 STATIC_URL = "static/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "photo_album.static_files.CollectedFiles"},
 }
 WHITENOISE_USE_FINDERS = True
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 4096, 1, 1_000_000) * 1_000_000
@@ -144,8 +156,60 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "album.api.errors.answer_error",
 }
 
+# Accounts: see docs/accounts.md
+REGISTRATION = env.choice("REGISTRATION", "closed", ("closed", "invite", "open"))
+OIDC_NAME = env.text("OIDC_NAME", "")
+OIDC_ISSUER = env.text("OIDC_ISSUER", "").removesuffix("/")
+OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_ID", ""), env.text("OIDC_CLIENT_SECRET", "")
+if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+    raise ImproperlyConfigured("OIDC_ISSUER is set: OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are needed, too")
+vars().update(env.mail("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "photo-album@localhost")
+AUTHENTICATION_BACKENDS = ["album.web.account_adapter.Members"]
+SESSION_COOKIE_AGE = 60 * 86_400
+# Limits of attempts live in the database: they survive restarts, hold for all processes, and need no Redis.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "album_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},  # at 300, Django's number, a flood of names would push limits out
+    },
+    "memory": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},  # of one process, lost with it
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_TLS else 0
+ACCOUNT_ADAPTER = "album.web.account_adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # there may be no mail server
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Photo Album"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s: small machines have no clock of their own
+USERSESSIONS_ADAPTER = "album.web.account_adapter.SessionsAdapter"
+SOCIALACCOUNT_ADAPTER = "album.web.account_adapter.SocialAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads to another site is against our Content-Security-Policy
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME or "OpenID Connect",
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+
 # Language and time
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_I18N = USE_TZ = True
 

@@ -1,7 +1,7 @@
 """Fetches the front-end libraries that ``album/static/vendor.lock.json`` names into ``album/static/vendor/``.
 
 Each package is checked against the hash that the lock states before a byte of it is unpacked, and of it only the
-named files are written. With ``--from FOLDER`` the packages come from a stick: ``npm pack NAME@VERSION`` makes them.
+named files are written. ``--from FOLDER`` takes packages that ``npm pack NAME@VERSION`` made on another machine.
 """
 
 from __future__ import annotations
