@@ -15,8 +15,9 @@ from album.queries.access import (
     visible_albums,
     visible_to,
 )
-from album.queries.albums import album_counts, with_covers, with_item_count
+from album.queries.albums import album_counts, parents_of, with_covers, with_item_count
 from album.queries.counts import month_counts, status_counts
+from album.queries.details import Neighbours, albums_with, neighbours, with_details
 from album.queries.filters import BadFilter, Chip, Choices, filter_choices, filter_items
 from album.queries.pages import (
     BadPosition,
@@ -30,7 +31,6 @@ from album.queries.pages import (
     older_than,
     timeline,
     timeline_of,
-    with_details,
 )
 from album.queries.sharing import openable_through, shared_items, valid_links
 
@@ -41,8 +41,10 @@ __all__ = (
     "Choices",
     "Cursor",
     "GridRow",
+    "Neighbours",
     "Viewer",
     "album_counts",
+    "albums_with",
     "archive_of",
     "editable_albums",
     "editable_by",
@@ -57,11 +59,13 @@ __all__ = (
     "in_trash",
     "items_of",
     "month_counts",
+    "neighbours",
     "newer_than",
     "older_than",
     "openable_by",
     "openable_through",
     "owned_by",
+    "parents_of",
     "shared_items",
     "shown",
     "status_counts",

@@ -52,3 +52,16 @@ def _with_counts(albums: QuerySet[Album], wanted: dict[str, dict[str, Status]]) 
 def _per_rule(albums: Iterable[Album], value_of: Callable[[QuerySet[MediaItem]], Combinable]) -> list[When]:
     """``value_of`` the items of each automatic album, asked for in its row only."""
     return [When(pk=album.pk, then=value_of(MediaItem.objects.filter(in_album(album)))) for album in albums]
+
+
+def parents_of(album: Album) -> list[Album]:
+    """The albums around ``album``, the outermost first. Those of its owner are read at once, whatever the depth."""
+    if album.parent_id is None:
+        return []
+    albums = {one.pk: one for one in Album.objects.filter(owner=album.owner_id).only("title", "parent")}
+    above: list[Album] = []
+    parent = albums.get(album.parent_id)
+    while parent is not None and parent not in above:
+        above.insert(0, parent)
+        parent = albums.get(parent.parent_id or 0)
+    return above
