@@ -1,52 +1,173 @@
-"""A real Chromium, with a fresh profile for each test."""
+"""A real Chromium, a real server and real files. A failing test leaves screenshot and HTML under var/e2e/."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_django.live_server_helper import LiveServer
-from selenium.webdriver import Chrome
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
-)  # fmt: skip
+from tests.e2e.browser import COMPLAINTS, DESKTOP, KEPT, OpenPage, Screen, SignIn
+from tests.faults.installation import Installation
+from tests.faults.servers import Redis
+from tests.faults.web import WebServer
 
-SignIn = Callable[[str], Chrome]
+if TYPE_CHECKING:
+    from pytest_django.live_server_helper import LiveServer
+
+    from tests.cast import Cast
+
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb")
+FAILED = pytest.StashKey[bool]()
+
+expect.set_options(timeout=10_000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    # Playwright runs an event loop in this thread, in which Django refuses its database; nothing else runs in it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        yield playwright
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed; scripts/test installs it")
+    browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed (apt install chromium chromium-driver)")
-    options = Options()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = Service(driver)
-    with Chrome(options=options, service=service) as browser:
-        browser.implicitly_wait(10)
-        yield browser
+def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """Makes an empty page in a private session: ``open_page(PHONE, dark=True)``; more options go to Playwright."""
+    contexts: list[BrowserContext] = []
+
+    def make(screen: Screen = DESKTOP, *, dark: bool = False, **options: Any) -> Page:
+        context = chromium.new_context(
+            viewport={"width": screen.width_px, "height": screen.height_px},
+            has_touch=screen.is_touched,
+            is_mobile=screen.is_touched,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            **({"locale": "en-US"} | options),
+        )
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        noted: list[str] = []
+        COMPLAINTS[page] = noted
+        page.on("console", lambda message: _note(noted, message))
+        page.on("pageerror", lambda error: noted.append(str(error)))
+        return page
+
+    yield make
+    if request.node.stash.get(FAILED, False):
+        _keep(request.node.nodeid, [page for context in contexts for page in context.pages])
+    for context in contexts:
+        context.close()
+
+
+def _note(noted: list[str], message: ConsoleMessage) -> None:
+    if message.type == "error":
+        noted.append(f"{message.text} ({message.location['url']})")
+
+
+def _keep(node: str, pages: list[Page]) -> None:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for number, page in enumerate(pages):
+        name = re.sub(r"[^\w.-]+", "-", node.rpartition("/")[2])[:120] + f"-{number}"
+        page.screenshot(path=KEPT / f"{name}.png", full_page=True)
+        (KEPT / f"{name}.html").write_text(f"<!-- {page.url} -->\n{page.content()}", encoding="utf-8")
 
 
 @pytest.fixture
-def sign_in(browser: Chrome, live_server: LiveServer) -> SignIn:
-    """Opens the album as the named person of the cast and waits for the list."""
+def page(open_page: OpenPage) -> Page:
+    """A page on a desktop."""
+    return open_page()
 
-    def go(name: str) -> Chrome:
-        browser.get(live_server.url)
-        browser.find_element(By.NAME, "username").send_keys(name)
-        browser.find_element(By.NAME, "password").send_keys("correct horse")
-        browser.find_element(By.CSS_SELECTOR, "main form button").click()
-        browser.find_element(By.CSS_SELECTOR, ".bar .search")
-        return browser
+
+@pytest.fixture
+def live_cast(live_server: LiveServer) -> Cast:
+    """The cast, in the database that the live server reads."""
+    from tests.cast import make_cast
+
+    return make_cast()
+
+
+@pytest.fixture
+def signed_in(live_server: LiveServer, open_page: OpenPage) -> SignIn:
+    """``signed_in(user, "/albums/", PHONE, dark=True)``: that page as the user sees it, with no sign-in form."""
+
+    def go(user: User, path: str = "/", screen: Screen = DESKTOP, **options: Any) -> Page:
+        page, client = open_page(screen, **options), Client()
+        client.force_login(user)
+        page.context.add_cookies(
+            [
+                {"name": name, "value": morsel.value, "url": live_server.url}
+                for name, morsel in client.cookies.items()
+            ]
+        )
+        page.goto(live_server.url + path)
+        return page
 
     return go
+
+
+@dataclass(frozen=True, slots=True)
+class RealAlbum:
+    """gunicorn on an installation of its own, with the cast of the tests; ``python`` runs code in it."""
+
+    installation: Installation
+    url: str
+
+    def python(self, code: str) -> str:
+        return self.installation.python(code)
+
+    def sign_in(self, page: Page, name: str) -> Page:
+        """Goes through the sign-in form."""
+        page.goto(f"{self.url}/login/")
+        page.locator("input[name=login], input[name=username]").first.fill(name)
+        page.locator("input[name=password]").fill("correct horse")
+        page.locator("main form button[type=submit], main form button:not([type])").first.click()
+        expect(page.locator(".bar .search")).to_be_visible()
+        return page
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live_album(tmp_path: Path, redis: Redis) -> Iterator[RealAlbum]:
+    """The album as installed: gunicorn, its own database, files and Redis; workers are the test's to start."""
+    installation = Installation(tmp_path, {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url})
+    try:
+        installation.python("from tests.cast import make_cast; make_cast()")
+        with WebServer(installation) as server:
+            yield RealAlbum(installation, f"http://127.0.0.1:{server.port}")
+    finally:
+        installation.end()
