@@ -1,71 +1,100 @@
-"""Terms as database conditions, and the search itself."""
+"""Terms as database conditions, and which items they leave."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from album.models import ItemTag, MediaItem, Tag
-from album.queries import Viewer, visible_to
-from album.search.parse import Kind, Term, parse, singular
+from album.models import Favourite, ItemTag, MediaItem
+from album.models.media import Kind
+from album.queries import Viewer, in_albums, visible_albums, visible_to
+from album.search.fulltext import matching
+from album.search.parse import Clause, Query, Term, date_of, parse, rating_of, singular, years_of
 
-TEXT_COLUMNS = ("title", "description", "ai_description", "original_name")
-SHORT_WORD = 3
-"""Up to this length a word is compared whole: "cat" is no category, while "butter" may find a butterfly."""
+_COMPARE = {"=": "", ">": "__gt", ">=": "__gte", "<": "__lt", "<=": "__lte"}
+_INDEXED: dict[str, tuple[str, ...]] = {"": (), "person": ("people",), "place": ("place",), "camera": ("camera",)}
+"""The columns of the text index for fields that it answers."""
 
 
 def search_media(user: Viewer, text: str) -> QuerySet[MediaItem]:
-    """The items that ``user`` may see and for which every term of ``text`` holds, in no particular order.
+    """The items that ``user`` may see and for which ``text`` holds, in no particular order.
 
-    Blank text leaves nothing out; text without a letter or digit finds nothing, as it does everywhere else.
+    Blank text leaves nothing out; text without a letter or digit finds nothing.
     """
-    terms, visible = parse(text), visible_to(user)
-    return visible.filter(to_q(terms)) if terms or not text.strip() else visible.none()
+    return found_by(parse(text), user) if text.strip() else visible_to(user)
 
 
-def to_q(terms: tuple[Term, ...]) -> Q:
-    """The condition that all ``terms`` hold; without terms it is always true."""
-    condition = Q()
-    for term in terms:
-        matches = _tag_named(term.words) if term.kind is Kind.TAG else _words_somewhere(term.words)
-        condition &= ~matches if term.is_excluded else matches
-    return condition
+def found_by(query: Query, user: Viewer) -> QuerySet[MediaItem]:
+    """The items that ``user`` may see and for which every clause of ``query`` holds; nothing without a clause."""
+    if not query.clauses:
+        return visible_to(user).none()
+    items = passing(query.filters, user)
+    return items.filter(matching(query.free)) if query.free else items
 
 
-def _tag_named(words: tuple[str, ...]) -> Q:
-    names = {" ".join(words), " ".join((*words[:-1], singular(words[-1])))}
-    return _with_tags(Tag.objects.filter(name__in=names))
+def passing(filters: Iterable[Clause], user: Viewer) -> QuerySet[MediaItem]:
+    """The items that ``user`` may see and that pass ``filters``."""
+    items = visible_to(user)
+    for clause in filters:
+        either = Q()
+        for term in clause:
+            condition = _condition(term, user)
+            either |= ~condition if term.is_excluded else condition
+        items = items.filter(either)
+    return items
 
 
-def _words_somewhere(words: tuple[str, ...]) -> Q:
-    pattern = words_pattern(words)
-    condition = _with_tags(Tag.objects.filter(name__iregex=pattern))
-    for column in TEXT_COLUMNS:
-        condition |= Q(**{f"{column}__iregex": pattern})
-    return condition
+def _condition(term: Term, user: Viewer) -> Q:
+    if term.field in _INDEXED:
+        return matching([(term,)], _INDEXED[term.field])
+    make = _CONDITIONS.get(term.field)
+    return make(term, user) if make else _measured(term)
 
 
-def _with_tags(tags: QuerySet[Tag]) -> Q:
+def _owned_by(term: Term, user: Viewer) -> Q:
+    name = user.get_username() if term.value.lower() == "me" else term.value
+    return Q(owner__username__iexact=name)
+
+
+def _measured(term: Term) -> Q:
+    """The condition of a term about dates or stars, which ``parse`` has checked."""
+    if term.field == "rating" and (rating := rating_of(term.value)):
+        return Q(**{f"rating{_COMPARE[rating[0]]}": rating[1]})
+    if term.field == "year" and (years := years_of(term.value)):
+        first, after = (datetime(year, 1, 1, tzinfo=UTC) for year in (years[0], years[1] + 1))
+        return Q(timeline_at__gte=first, timeline_at__lt=after)
+    if date := date_of(term.value):
+        moment = datetime(*date, tzinfo=UTC)
+        return Q(timeline_at__lt=moment) if term.field == "before" else Q(timeline_at__gte=moment)
+    raise ValueError(f"no condition for {term}")
+
+
+def _tagged(term: Term, user: Viewer) -> Q:
+    *first, last = term.value.lower().split() or [""]
+    names = {" ".join((*first, last)), " ".join((*first, singular(last)))}
+    named = ItemTag.objects.filter(tag__name__in=names)
+    removed = ItemTag.objects.filter(item=OuterRef("item"), tag=OuterRef("tag"), source=ItemTag.Source.REMOVED)
     # By subquery: a join would repeat an item for each of its tags, and an exclusion would test each apart.
-    return Q(pk__in=ItemTag.objects.filter(tag__in=tags.order_by().values("pk")).values("item"))
+    return Q(pk__in=named.filter(~Exists(removed)).values("item"))
 
 
-def words_pattern(words: tuple[str, ...]) -> str:
-    """A regular expression, as SQLite (Python's) and PostgreSQL both read it, for ``words`` in that order.
-
-    It ignores a plural ending on either side and lets the last word go on if it is long enough. Words begin
-    after anything that is no letter or digit; scripts that write without spaces may begin anywhere.
-    """
-    stems = [_stem(word) for word in words]
-    start = r"(^|\W|_)" if words[0].isascii() else ""
-    gap = r"(\W|_)+"
-    end = r"($|\W|_)" if len(words[-1]) <= SHORT_WORD and words[-1].isascii() else ""
-    return start + gap.join(stems) + end
+def _state(term: Term, user: Viewer) -> Q:
+    state = term.value.lower()
+    if state in Kind:
+        return Q(kind=state)
+    if state == "favourite":
+        return Q(pk__in=Favourite.objects.filter(user=user.pk).values("item"))
+    if state == "archived":
+        return Q(archived_at__isnull=False)
+    return Q(processing_status=state)
 
 
-def _stem(word: str) -> str:
-    stem = singular(word)
-    if re.search("[^aeiou]y$", stem):
-        return re.escape(stem[:-1]) + "(y|ies?)"
-    return re.escape(stem) + "(e?s)?"
+_CONDITIONS: dict[str, Callable[[Term, Viewer], Q]] = {
+    "tag": _tagged,
+    "album": lambda term, user: in_albums(visible_albums(user).filter(title__icontains=term.value)),
+    "owner": _owned_by,
+    "kind": _state,
+    "is": _state,
+}

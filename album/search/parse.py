@@ -1,44 +1,200 @@
-"""What a person typed into the search box, as terms. No database here."""
+"""What a person typed into the search box, as clauses of terms. No database here."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import Enum
+import unicodedata
+from dataclasses import dataclass, replace
+
+from album.models.media import Status
 
 MAX_TERMS = 20
 """More words than anyone types; it bounds the work of one request."""
+MAX_CHARACTERS = 300
+SHORT_WORD = 3
+"""Up to this length the last word is compared whole: "cat" is no category, while "butter" may find a butterfly."""
 
-_TOKEN = re.compile(r'(?P<minus>-?)(?P<tag>tag:)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))', re.IGNORECASE)
+FIELDS = ("tag", "person", "place", "camera", "album", "before", "after", "year", "kind", "is", "rating", "owner")
+"""What may stand before a colon."""
+KINDS = ("photo", "video")
+STATES = (*KINDS, "favourite", "archived", *Status.values)
+_OTHER_SPELLINGS = {"favorite": "favourite"}
 
-
-class Kind(Enum):
-    """How a term is compared: as words in order anywhere, or as the whole name of a tag."""
-
-    WORDS = "words"
-    TAG = "tag"
+_TOKEN = re.compile(
+    r'(?P<minus>-?)(?:(?P<name>[^\W\d_]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))|(?P<minus2>-)'
+)
+_WORD = re.compile(r"[^\W_]+")
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+_YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
+_RATING = re.compile(r"(>=|<=|=|>|<)?([0-5])")
+_MARKS = re.compile("[\u0300-\u036f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that must (or, if ``is_excluded``, must not) be true of an item. ``words`` are lower case."""
+    """One thing that may or, if ``is_excluded``, must not be true of an item.
 
-    words: tuple[str, ...]
-    kind: Kind = Kind.WORDS
-    is_excluded: bool = False
-
-
-def parse(text: str) -> tuple[Term, ...]:
-    """The terms of ``word "quoted phrase" -excluded tag:name tag:"two words"``, all of which must hold.
-
-    Never fails: an open quote ends with the text, and what holds no letter or digit is left out.
+    ``field`` is one of ``FIELDS``, or empty where the ``words`` may stand anywhere. ``value`` is what was typed;
+    ``words`` are lower case without accents. Of a term that ``is_prefix`` the last word may go on.
     """
-    terms = []
-    for token in _TOKEN.finditer(text):
-        words = tuple(re.findall(r"\w+", (token["quoted"] or token["bare"] or "").casefold()))
-        if words:
-            terms.append(Term(words, Kind.TAG if token["tag"] else Kind.WORDS, token["minus"] == "-"))
-    return tuple(terms[:MAX_TERMS])
+
+    value: str
+    words: tuple[str, ...] = ()
+    field: str = ""
+    is_excluded: bool = False
+    is_prefix: bool = False
+    source: str = ""
+    """The term as it was typed."""
+
+
+Clause = tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Of each clause at least one term must hold. ``problems`` are parts that made no sense and were left out."""
+
+    clauses: tuple[Clause, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def filters(self) -> tuple[Clause, ...]:
+        """The clauses that do more than name words."""
+        return tuple(clause for clause in self.clauses if any(term.field or term.is_excluded for term in clause))
+
+    @property
+    def free(self) -> tuple[Clause, ...]:
+        """The clauses that only name words: what the person looks for."""
+        return tuple(
+            clause for clause in self.clauses if not any(term.field or term.is_excluded for term in clause)
+        )
+
+    @property
+    def sentence(self) -> str:
+        """The words looked for as one text, as a network wants it."""
+        return " ".join(term.value for clause in self.free for term in clause)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A filter that cannot be used: ``kind`` is ``name`` (no such filter), ``value``, or ``length`` (too many)."""
+
+    kind: str
+    name: str
+    value: str = ""
+
+
+def parse(text: str) -> Query:
+    """The clauses of ``word "quoted phrase" -excluded this OR that tag:name before:2020-05 rating:>=4``.
+
+    Never fails: an open quote ends with the text, and what holds no letter or digit is left out. OR joins its two
+    neighbors before all clauses are taken together.
+    """
+    clauses: list[Clause] = []
+    problems: list[Problem] = []
+    joins = False
+    for token in _TOKEN.finditer(text[:MAX_CHARACTERS]):
+        if token[0] == "OR":
+            joins = bool(clauses)
+            continue
+        term = _term(token)
+        if isinstance(term, Problem):
+            problems.append(term)
+        if not isinstance(term, Term):
+            continue
+        if sum(map(len, clauses)) == MAX_TERMS:
+            problems.append(Problem("length", "", str(MAX_TERMS)))
+            break
+        clauses[-1:] = [(*clauses[-1], term)] if joins else [*clauses[-1:], (term,)]
+        joins = False
+    return Query(_with_open_end(tuple(clauses)), tuple(dict.fromkeys(problems)))
+
+
+def _term(token: re.Match[str]) -> Term | Problem | None:
+    name, is_quoted = (token["name"] or "").lower(), token["quoted"] is not None
+    value = (token["quoted"] if is_quoted else token["bare"]) or ""
+    words = words_of(value)
+    if name and name not in FIELDS:
+        if is_quoted or not value.startswith("//"):  # an address is text like any other
+            return Problem("name", name, value)
+        name, words = "", words_of(f"{name}:{value}")
+    if not words:
+        return None
+    term = Term(value.strip(), words, name, token["minus"] == "-", source=token[0])
+    if not name:
+        return term
+    value = _OTHER_SPELLINGS.get(value.strip().lower(), value.strip())
+    goes_on = name in ("camera", "place") and not is_quoted and len(words[-1]) > SHORT_WORD
+    return (
+        replace(term, value=value, is_prefix=goes_on)
+        if _makes_sense(name, value)
+        else Problem("value", name, value)
+    )
+
+
+def _makes_sense(name: str, value: str) -> bool:
+    match name:
+        case "before" | "after":
+            return date_of(value) is not None
+        case "year":
+            return years_of(value) is not None
+        case "rating":
+            return rating_of(value) is not None
+        case "kind":
+            return value.lower() in KINDS
+        case "is":
+            return value.lower() in STATES
+    return True
+
+
+def _with_open_end(clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+    """The last word of all may go on, unless it was quoted, excluded or is short."""
+    last = clauses[-1][-1] if clauses else None
+    if last is None or last.field or last.is_excluded or '"' in last.source:
+        return clauses
+    if len(last.words[-1]) <= SHORT_WORD:
+        return clauses
+    return (*clauses[:-1], (*clauses[-1][:-1], replace(last, is_prefix=True)))
+
+
+def date_of(text: str) -> tuple[int, int, int] | None:
+    """Year, month and day at which ``2020``, ``2020-05`` or ``2020-05-17`` begins; None where it is no date."""
+    from datetime import date
+
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day = (int(part or 1) for part in match.groups())
+    try:
+        date(year, month, day)
+    except ValueError:
+        return None
+    return year, month, day
+
+
+def years_of(text: str) -> tuple[int, int] | None:
+    """The first and the last year of ``2020`` or ``2018-2020``; None where it is neither."""
+    match = _YEARS.fullmatch(text)
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2] or match[1])
+    return (first, last) if 1 <= first <= last < 9999 else None
+
+
+def rating_of(text: str) -> tuple[str, int] | None:
+    """How to compare and with how many stars: ``>=4``, ``3``; None where it is no rating."""
+    match = _RATING.fullmatch(text.replace(" ", ""))
+    return (match[1] or "=", int(match[2])) if match else None
+
+
+def fold(text: str) -> str:
+    """``text`` in lower case, without accents: what both databases compare."""
+    return _MARKS.sub("", unicodedata.normalize("NFKD", text)).lower()
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of ``text``, folded; what is no letter or digit stands between them."""
+    return tuple(_WORD.findall(fold(text)))
 
 
 def singular(word: str) -> str:
@@ -50,3 +206,15 @@ def singular(word: str) -> str:
     if word.endswith(("ches", "shes", "sses", "xes", "zzes")):
         return word[:-2]
     return word.removesuffix("s")
+
+
+def forms(word: str) -> tuple[str, ...]:
+    """``word`` and what it is in the English singular and plural, as far as that is regular."""
+    one = singular(word)
+    if not one.isascii() or not one.isalpha():
+        return tuple(dict.fromkeys((word, one)))
+    if re.search("[^aeiou]y$", one):
+        many = one[:-1] + "ies"
+    else:
+        many = one + ("es" if one.endswith(("s", "x", "z", "ch", "sh")) else "s")
+    return tuple(dict.fromkeys((word, one, many)))

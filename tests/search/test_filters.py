@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from album.models import ItemTag, MediaItem, Tag
+from album.models import Album, Favourite, ItemPerson, ItemTag, MediaItem, Person, Tag
 from album.search.filters import search_media
 from tests.cast import Cast, make_rows
 
@@ -26,7 +28,8 @@ def circles(cast: Cast) -> MediaItem:
     "text",
     [
         "circle", "CIRCLES", "red blue", '"red circles"', '"red circle"', "tag:circles", 'tag:"red circle"',
-        "1234", "img_1234", "żubr", "ŻUBR", "lesie -green", "circle -tag:square", "background home",
+        "1234", "img_1234", "żubr", "ŻUBR", "zubr", "lesie -green", "circle -tag:square", "background home",
+        "circl", "square OR lesie -green", 'tag:ring OR "blue background"', "blue background -is:video kind:photo",
     ],
 )  # fmt: skip
 def test_found(cast: Cast, circles: MediaItem, text: str) -> None:
@@ -38,6 +41,9 @@ def test_found(cast: Cast, circles: MediaItem, text: str) -> None:
     [
         "ring",
         "sig",
+        "circl red",
+        '"circle red"',
+        "qzq",
         "red green",
         '"circles red"',
         "circle -blue",
@@ -72,3 +78,47 @@ def test_a_search_is_one_query_without_repeated_rows(cast: Cast, circles: MediaI
     with CaptureQueriesContext(connection) as queries:
         assert len(search_media(cast.admin, "circle red -tag:square")) == 1
     assert len(queries) == 1
+
+
+FIELDS = {
+    "place:paris": True, 'place:"île de france"': True, "place:ile": True, "place:rome": False,
+    "camera:fuji": True, "camera:x100": True, "camera:leica": False, "camera:X100V": True, "person:anna": True, "person:ANNA": True,
+    'person:"anna smith"': True, "person:ann": False, "album:holi": True, "album:work": False,
+    "before:2020": False, "before:2020-05-18": True, "after:2020-05-17": True, "after:2020-05-18": False,
+    "year:2020": True, "year:2018-2019": False, "year:2018-2020": True, "kind:video": False, "is:photo": True,
+    "is:favourite": True, "is:favorite": True, "is:archived": False, "is:pending": True, "is:failed": False,
+    "rating:4": True, "rating:>=4": True, "rating:>4": False, "rating:<=3": False, "owner:alice": True,
+    "owner:me": True, "owner:bob": False, "-is:favourite": False, "-person:anna": False, "Paris Fuji": True,
+    "anna smith paris": True, "is:video OR is:photo": True, "person:anna OR person:bert": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def described(cast: Cast) -> MediaItem:
+    """A photo of Anna in Paris, which alice likes."""
+    (item,) = make_rows(
+        cast.alice, 1, city="Paris", region="Île-de-France", country="France", camera="Fujifilm X100V", rating=4,
+        timeline_at=datetime(2020, 5, 17, 12, tzinfo=UTC),
+    )  # fmt: skip
+    anna = Person.objects.create(owner=cast.alice, name="Anna Smith")
+    ItemPerson.objects.create(item=item, person=anna)
+    Favourite.objects.create(user=cast.alice, item=item)
+    cast.shared.items.add(item)
+    return item
+
+
+@pytest.mark.parametrize("text", FIELDS)
+def test_filters_find_what_they_say(cast: Cast, described: MediaItem, text: str) -> None:
+    assert list(search_media(cast.alice, text)) == [described] * FIELDS[text]
+
+
+def test_a_favourite_is_the_viewers_own(cast: Cast, described: MediaItem) -> None:
+    assert not search_media(cast.bob, "is:favourite").exists()
+    assert search_media(cast.bob, "is:photo").exists()
+
+
+def test_an_album_that_one_cannot_see_finds_nothing(cast: Cast, described: MediaItem) -> None:
+    secret = Album.objects.create(title="Secret", owner=cast.alice)
+    secret.items.add(described)
+    assert search_media(cast.alice, "album:secret").exists()
+    assert not search_media(cast.bob, "album:secret").exists()

@@ -1,32 +1,77 @@
-"""Search text becomes terms, whatever is typed."""
+"""Search text becomes clauses of terms, whatever is typed."""
+
+from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
 
-from album.search.parse import MAX_TERMS, Kind, Term, parse, singular
+from album.search.filters import search_media
+from album.search.parse import FIELDS, MAX_TERMS, Problem, forms, parse, singular
+from tests.cast import make_cast
+
+
+def told(text: str) -> str:
+    """The clauses of ``text`` in short: terms of a clause joined by ``|``, words by ``_``, ``*``: open end."""
+    clauses = [
+        "|".join(
+            "-" * term.is_excluded + (term.field and term.field + ":") + "_".join(term.words) + "*" * term.is_prefix
+            for term in clause
+        )
+        for clause in parse(text).clauses
+    ]
+    return " ".join(clauses)
 
 
 @pytest.mark.parametrize(
-    ("text", "terms"),
+    ("text", "clauses"),
     [
-        ("", ()),
-        ("Red  circles", (Term(("red",)), Term(("circles",)))),
-        ('"red circles" sea', (Term(("red", "circles")), Term(("sea",)))),
-        ("-blue", (Term(("blue",), is_excluded=True),)),
-        ('-"blue background"', (Term(("blue", "background"), is_excluded=True),)),
-        ("tag:Circle", (Term(("circle",), Kind.TAG),)),
-        ('TAG:"red circle" -tag:ring', (Term(("red", "circle"), Kind.TAG), Term(("ring",), Kind.TAG, True))),
-        ('"open quote', (Term(("open", "quote")),)),
-        ('- -- "" tag: \'', (Term(("tag",)),)),
-        ("ice-cream", (Term(("ice", "cream")),)),
-        ("ŻUBR", (Term(("żubr",)),)),
+        ("", ""),
+        ("Red  circles", "red circles*"),
+        ('"red circles" sea', "red_circles sea"),
+        ("-blue", "-blue"),
+        ('-"blue background"', "-blue_background"),
+        ("tag:Circle", "tag:circle"),
+        ('TAG:"red circle" -tag:ring', "tag:red_circle -tag:ring"),
+        ('"open quote', "open_quote"),
+        ('- -- "" tag: \'', "tag"),
+        ("ice-cream", "ice_cream*"),
+        ("ŻUBR", "zubr*"),
+        ("dog OR cat beach", "dog|cat beach*"),
+        ("OR dog OR", "dog"),
+        ("dog or cat", "dog or cat"),
+        ("is:video OR -tag:dog", "is:video|-tag:dog"),
+        ("https://example.org/a", "https_example_org_a"),
+        ("rating:>=4 before:2020-02-29", "rating:4 before:2020_02_29"),
     ],
 )
-def test_text_becomes_terms(text: str, terms: tuple[Term, ...]) -> None:
-    assert parse(text) == terms
+def test_text_becomes_clauses(text: str, clauses: str) -> None:
+    assert told(text) == clauses
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("colour:red sea", Problem("name", "colour", "red")),
+        ("before:yesterday sea", Problem("value", "before", "yesterday")),
+        ("before:2021-02-29 sea", Problem("value", "before", "2021-02-29")),
+        ("year:2020-2019 sea", Problem("value", "year", "2020-2019")),
+        ("rating:>9 sea", Problem("value", "rating", ">9")),
+        ("kind:audio sea", Problem("value", "kind", "audio")),
+        ("is:lost sea", Problem("value", "is", "lost")),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_named_and_the_rest_is_searched(text: str, problem: Problem) -> None:
+    query = parse(text)
+    assert query.problems == (problem,)
+    assert query.sentence == "sea"
 
 
 def test_the_number_of_terms_is_bounded() -> None:
-    assert len(parse("word " * 1000)) == MAX_TERMS
+    query = parse("a " * 1000)
+    assert len(query.clauses) == MAX_TERMS
+    assert query.problems == (Problem("length", "", str(MAX_TERMS)),)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +87,20 @@ def test_the_number_of_terms_is_bounded() -> None:
 )
 def test_english_plurals_lose_their_ending(plural: str, one: str) -> None:
     assert singular(plural) == one
+    assert plural in forms(one)
+
+
+PIECES = [
+    *(f"{name}:" for name in FIELDS), '"', "-", " ", "OR", "*", "'", "(", ")", "%", "\x00", "AND", "NOT", "NEAR(",
+    "2020", "2020-13-99", ">=", "title:", "^", "{", "}", ";--", "\\", "黑猫", "ß", "ﬁ", "é", "\u202e", "²",
+]  # fmt: skip
+typed = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=20).map("".join)
+
+
+class Hostile(TestCase):
+    @settings(max_examples=300, deadline=None)
+    @given(typed)
+    def test_no_text_breaks_a_search(self, text: str) -> None:
+        if not hasattr(self, "cast"):
+            self.cast = make_cast()
+        assert list(search_media(self.cast.alice, text)) == []

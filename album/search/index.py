@@ -1,0 +1,69 @@
+"""The text index as the database keeps it: its triggers, put up after migrations, taken down before them.
+
+SQLite makes a table anew to change it, and refuses that while a trigger or view elsewhere names the table. So what
+names tables is no part of a migration: Django's own hooks around ``migrate`` take it down and put it up.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+SQL_DIR = Path(__file__).parent / "sql"
+CHUNK_ROWS = 2000
+_NAMES = {
+    "sqlite": "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')",
+    "postgresql": "SELECT 'trigger', tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
+_DROP = {"trigger": "DROP TRIGGER ", "view": "DROP VIEW "}
+
+
+def take_down(*, using: str, plan: list[Any], **_: Any) -> None:
+    """Removes the triggers from SQLite if migrations are to be run."""
+    connection = connections[using]
+    if plan and connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for kind, name in _installed(connection):
+                cursor.execute(_DROP[kind] + connection.ops.quote_name(name))
+
+
+def put_up(*, using: str, **_: Any) -> None:
+    """Makes triggers that are missing and fills the index anew, since rows may have changed without them."""
+    connection = connections[using]
+    if connection.vendor not in _NAMES or "album_itemtext" not in connection.introspection.table_names():
+        return
+    script = (SQL_DIR / f"{connection.vendor}.sql").read_text(encoding="utf-8")
+    statements = [part for part in script.split("\n\n") if part.startswith("CREATE")]
+    wanted = sum(" TRIGGER " in statement.splitlines()[0] for statement in statements)
+    if sum(kind == "trigger" for kind, _ in _installed(connection)) == wanted:
+        return
+    take_down(using=using, plan=[True])
+    with connection.cursor() as cursor:
+        for statement in statements:
+            # Without parameters nothing in the statement is taken for a placeholder.
+            cursor.execute(statement)
+    _fill(connection)
+
+
+def _installed(connection: BaseDatabaseWrapper) -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES[connection.vendor])
+        return [(kind, name) for kind, name in cursor.fetchall() if name.startswith("album_itemtext_")]
+
+
+def _fill(connection: BaseDatabaseWrapper) -> None:
+    columns = "title, description, ai_description, file_name, tags, people, place, camera"
+    key = "rowid" if connection.vendor == "sqlite" else "item_id"
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM album_itemtext")
+        cursor.execute("SELECT min(id), max(id) FROM album_mediaitem")
+        first, last = cursor.fetchone()
+        for start in range(first or 1, (last or 0) + 1, CHUNK_ROWS):
+            cursor.execute(
+                f"INSERT INTO album_itemtext({key}, {columns}) SELECT item_id, {columns} "  # noqa: S608 - names of ours
+                "FROM album_itemtext_source WHERE item_id BETWEEN %s AND %s",
+                (start, start + CHUNK_ROWS - 1),
+            )

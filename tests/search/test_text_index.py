@@ -1,0 +1,85 @@
+"""The text index follows every writer, because the database itself keeps it."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from album.models import ItemPerson, ItemTag, MediaItem, Person, Tag
+from album.search import index
+from album.search.filters import search_media
+from tests.cast import Cast, make_rows
+
+
+def finds(cast: Cast, text: str) -> bool:
+    return search_media(cast.alice, text).exists()
+
+
+def test_new_changed_and_deleted_items(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1, description="a quiet harbor")
+    assert finds(cast, "harbor")
+    MediaItem.objects.filter(pk=item.pk).update(description="", ai_description="a loud market", city="Kraków")
+    assert not finds(cast, "harbor")
+    assert finds(cast, "market")
+    assert finds(cast, "place:krakow")
+    item.refresh_from_db()
+    item.title = "Sunday"
+    item.save()
+    assert finds(cast, "sunday market")
+    item.delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM album_itemtext")
+        assert cursor.fetchone() == (0,)
+
+
+def test_tags_come_are_taken_away_renamed_and_deleted(cast: Cast) -> None:
+    item, other = make_rows(cast.alice, 2)
+    dog, sea = Tag.objects.create(name="dog"), Tag.objects.create(name="sea")
+    ItemTag.objects.bulk_create(ItemTag(item=item, tag=tag, source="caption") for tag in (dog, sea))
+    assert finds(cast, "dog sea")
+    assert not finds(cast, '"dog sea"'), "a phrase does not reach from one tag into the next"
+    ItemTag.objects.create(item=item, tag=sea, source=ItemTag.Source.REMOVED)
+    assert not finds(cast, "sea")
+    assert not finds(cast, "tag:sea")
+    Tag.objects.filter(pk=dog.pk).update(name="puppy")
+    assert finds(cast, "puppy")
+    assert not finds(cast, "dog")
+    ItemTag.objects.filter(tag=dog).update(item=other)
+    assert list(search_media(cast.alice, "puppy")) == [other]
+    Tag.objects.all().delete()
+    assert not finds(cast, "puppy")
+
+
+def test_people_come_are_denied_renamed_and_deleted(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    anna = Person.objects.create(owner=cast.alice, name="Anna")
+    link = ItemPerson.objects.create(item=item, person=anna, source=ItemPerson.Source.FILE)
+    assert finds(cast, "anna")
+    Person.objects.update(name="Zoë")
+    assert finds(cast, "zoe")
+    assert not finds(cast, "anna")
+    ItemPerson.objects.filter(pk=link.pk).update(source=ItemPerson.Source.REMOVED)
+    assert not finds(cast, "zoe")
+    ItemPerson.objects.update(source=ItemPerson.Source.PERSON)
+    assert finds(cast, "zoe")
+    anna.delete()
+    assert not finds(cast, "zoe")
+
+
+def test_a_very_long_description_is_taken(cast: Cast) -> None:
+    make_rows(cast.alice, 1, description="first " + "wordy" * 30_000 + " x" * 400_000)
+    assert finds(cast, "first")
+
+
+@pytest.mark.django_db
+def test_what_changed_without_triggers_is_found_after_the_next_migration(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1, title="before")
+    index.take_down(using="default", plan=["a migration"])
+    if connection.vendor != "sqlite":
+        return  # there the triggers never go
+    MediaItem.objects.filter(pk=item.pk).update(title="meanwhile")
+    assert not finds(cast, "meanwhile")
+    index.put_up(using="default")
+    assert finds(cast, "meanwhile")
+    MediaItem.objects.filter(pk=item.pk).update(title="after")
+    assert finds(cast, "after")
