@@ -102,6 +102,15 @@ class Environment:
             )
         return config
 
+    def mail(self, name: str) -> dict[str, Any]:
+        """Django's settings of the mail server; by default mails go nowhere."""
+        url = self.text(name, "dummymail://")  # not repeated in messages: it may hold a password
+        try:
+            return dict(environ.Env.email_url_config(url))
+        except (ValueError, KeyError, ImproperlyConfigured):
+            example = "smtp+tls://user:password@mail.example:587"
+            raise ImproperlyConfigured(f"{name} is not the address of a mail server such as {example}") from None
+
     def refuse_unknown(self) -> None:
         """Raises ImproperlyConfigured for a variable with one of our prefixes that nothing reads (a typo)."""
         unknown = sorted(

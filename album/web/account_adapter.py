@@ -1,0 +1,119 @@
+"""Where allauth asks the album: who signs in, who may make an account, and what happens when somebody leaves."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.internal.userkit import filter_users_by_email, get_user_by_username
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest
+from django.shortcuts import redirect
+
+from album.exceptions import AccountError
+from album.models import Invitation
+from album.services.accounts import accept_invitation, is_registration_open, open_invitations
+from album.services.grants import revoke_viewer
+
+logger = logging.getLogger(__name__)
+INVITATION = "invitation"
+"""The key in a session under which the id of the invitation stands that its visitor came with."""
+
+
+class Members(AuthenticationBackend):  # type: ignore[misc]
+    """Signs in by user name or e-mail address, and brings each request its user together with the preferences."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        """The active account of that name and password.
+
+        Exactly one password is hashed, whether or not there is such an account: the time tells nothing.
+        """
+        name, password = (credentials.get(key) or "" for key in ("username", "password"))
+        user = _find_user(name or credentials.get("email") or "")
+        if user is None:
+            User().set_password(password)
+            return None
+        return user if user.check_password(password) and user.is_active else None
+
+    def get_user(self, user_id: int) -> User | None:
+        return User.objects.select_related("preferences").filter(pk=user_id, is_active=True).first()
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": DefaultAccountAdapter.error_messages["username_password_mismatch"],
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return is_registration_open(_invitation_of(request))
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        with transaction.atomic():
+            super().save_user(request, user, form, commit)
+            if commit:
+                _use_invitation(request, user)
+        return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        logger.warning("A sign-in from %s failed.", self.get_client_ip(request))  # no name: it may be a password
+
+    def logout(self, request: HttpRequest) -> None:
+        if isinstance(request.user, User):
+            revoke_viewer(request.user)
+        super().logout(request)
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Accounts of those who sign in elsewhere are made by the same rule as all others."""
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
+        with transaction.atomic():
+            user: User = super().save_user(request, sociallogin, form)
+            if form is None:  # else the account's own adapter has saved it
+                _use_invitation(request, user)
+        return user
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    def end_sessions(self, sessions: Any) -> None:
+        super().end_sessions(sessions)
+        for user in {session.user for session in sessions}:
+            revoke_viewer(user)
+
+
+def _find_user(name: str) -> User | None:
+    """The one account of that name, else of that e-mail address."""
+    if not name or "\0" in name:  # PostgreSQL cannot even look for it
+        return None
+    found: User | None = get_user_by_username(name)
+    if found is None and "@" in name:
+        having = filter_users_by_email(name, prefer_verified=True, for_login=True)
+        found = having[0] if len(having) == 1 else None
+    return found
+
+
+def _invitation_of(request: HttpRequest) -> Invitation | None:
+    """The open invitation that this visitor came with; "open" registration asks for none, but honors it."""
+    pk = request.session.get(INVITATION)
+    return open_invitations().filter(pk=pk).first() if pk else None
+
+
+def _use_invitation(request: HttpRequest, user: User) -> None:
+    invitation = _invitation_of(request)
+    try:
+        if invitation is not None:
+            accept_invitation(invitation=invitation, user=user)
+        elif settings.REGISTRATION != "open":
+            raise AccountError("The invitation was used while the form was filled in.")
+    except AccountError as error:
+        messages.error(request, str(error))
+        raise ImmediateHttpResponse(redirect("account_signup")) from error
+    request.session.pop(INVITATION, None)
