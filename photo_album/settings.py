@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "album.web.middleware.Grants",
     "allauth.account.middleware.AccountMiddleware",
     "album.web.preferences.PreferencesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -129,6 +130,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "photo_album.static_files.CollectedFiles"},
 }
 WHITENOISE_USE_FINDERS = True
+# Where nginx has the files of MEDIA_ROOT for itself, such as "/protected/". Empty: they are sent from here.
+X_ACCEL_REDIRECT_PREFIX = env.text("X_ACCEL_REDIRECT_PREFIX", "")
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 4096, 1, 1_000_000) * 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # in one request; Django stops at 100
 TRASH_DAYS = env.integer("TRASH_DAYS", 30, 1, 3650)

@@ -39,6 +39,15 @@ def _own_folders(tmp_path: Path, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def _fresh_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process knows of grants it reads once in each test, not at moments that differ from run to run."""
+    from album.web import grants  # here, as below
+
+    monkeypatch.setattr(grants.ledger, "known", grants.Known())
+    monkeypatch.setattr(grants, "KNOWN_FOR_S", 1e9)
+
+
 @pytest.fixture
 def cast(db: None) -> Cast:
     from tests.cast import make_cast  # here, so that tests of pure rooms do not depend on the services

@@ -94,8 +94,23 @@ class Preferences(models.Model):
         return f"preferences of {self.user_id}"
 
 
+def cookie_scope(user_id: int) -> str:
+    """The scope of the cookies of a user."""
+    return f"c{user_id}"
+
+
+def sight_scope(user_id: int) -> str:
+    """The scope of what a user sees of others."""
+    return f"v{user_id}"
+
+
+def link_scope(link_id: int) -> str:
+    """The scope of what a shared link shows."""
+    return f"s{link_id}"
+
+
 class GrantEpoch(models.Model):
-    """Grants of this scope that were given before ``changed_at`` are to be asked for anew."""
+    """Grants of this scope that were given under another epoch are to be asked for anew."""
 
     scope = models.CharField(max_length=40, unique=True)
     epoch = models.PositiveIntegerField(default=0)

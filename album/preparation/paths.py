@@ -11,9 +11,14 @@ from album.models import MediaItem
 RENDITIONS = "renditions"
 
 
+def rendition_folder(sha256: str) -> str:
+    """Relative to MEDIA_ROOT: ``renditions/ab/cd/<sha256>``."""
+    return f"{RENDITIONS}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
 def rendition_name(item: MediaItem, name: str) -> str:
     """Relative to MEDIA_ROOT: ``renditions/ab/cd/<sha256>/grid.webp`` and the like."""
-    return f"{RENDITIONS}/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}/{name}"
+    return f"{rendition_folder(item.sha256)}/{name}"
 
 
 def rendition_path(item: MediaItem, name: str) -> Path:

@@ -90,6 +90,13 @@ def automatic(albums: QuerySet[Album]) -> QuerySet[Album]:
     return albums.order_by().filter(rule__isnull=False).only("owner", "rule")
 
 
+def sees_by_rule(user: Viewer) -> bool:
+    """True where ``user`` sees an automatic album of somebody else, and by it more or less with every tag."""
+    if not user.is_authenticated or user.is_superuser:
+        return False
+    return automatic(visible_albums(user)).exclude(owner=user.pk).exists()
+
+
 def items_of(album: Album, user: Viewer) -> QuerySet[MediaItem]:
     """What stands in ``album``, for those who may see the album; for others nothing."""
     may_see = Exists(visible_albums(user).order_by().filter(pk=album.pk))

@@ -1,21 +1,97 @@
-"""Addresses of an item's files, for templates: what changes gets another one, so that browsers may keep it."""
+"""Addresses of an item's files: what changes gets another one, so that browsers may keep it for ever.
+
+The small pictures carry the right by which the page that shows them saw their item (``album.web.grants``), so that
+they can be had without a look at the session. An address without it is good too; it costs the whole access rule.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Protocol
 
 from django.template import Library
 from django.urls import reverse
 
-from album.models import MediaItem
+from album.web.grants import sign
 
 register = Library()
 
+SMALL = frozenset({"thumbnail", "preview", "animation"})
+"""What can be had by a grant: renditions without metadata. One query string fits all three."""
 
-def version_of(item: MediaItem) -> str:
+
+class HasFile(Protocol):
+    """A ``MediaItem``, or as much of its row as an address needs, such as a ``GridRow``."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def owner_id(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def video_proxy(self) -> Any: ...
+
+
+class Holder:
+    """For whom addresses are made: a user, or whoever has a link. Made before the rows of the page are read."""
+
+    def __init__(self, owner_id: int | None, sight: str, sees_by_rule: Callable[[], bool]) -> None:
+        """``sight``: the scope of what others own; ``sees_by_rule``: whether an automatic album is part of it."""
+        self.owner_id = owner_id
+        self._own, self._sight, self._sees_by_rule = f"u{owner_id}", sight, sees_by_rule
+        self._others: str | None = None
+
+    def scope_of(self, item: HasFile) -> str:
+        """By what right the item is seen; empty where that may end without anybody taking it away.
+
+        What an automatic album shows can change with any tag or date. The question whether there is one comes
+        after the rows were read: one that was there then is seen now, and one that went since ended the scope.
+        """
+        if item.owner_id == self.owner_id:
+            return self._own
+        if self._others is None:
+            self._others = "" if self._sees_by_rule() else self._sight
+        return self._others
+
+
+def file_address(name: str, item: HasFile, holder: Holder | None = None) -> str:
+    """The address of the file ``name`` of ``item`` as it is now, for ``holder`` to have at the door.
+
+    Args:
+        name: ``thumbnail`` (400 px), ``preview`` (1600 px), ``animation``, ``playback``, ``motion``, ``original``.
+        holder: ``request.grants.holder``, or what ``request.grants.open_link(link)`` answered.
+
+    Measured: 2 µs, 2026-11.
+    """
+    before, after = _around_pk(name)
+    if name not in SMALL:
+        return f"{before}{item.pk}{after}?v={version_of(item)}"
+    address = f"{before}{item.pk}{after}?v={item.sha256}"
+    if holder is None or not (scope := holder.scope_of(item)):
+        return address
+    return f"{address}&g={scope}.{sign(f'{scope}/{item.pk}/{item.sha256}')}"
+
+
+def version_of(item: HasFile) -> str:
     """The beginning of its hash, and of a video, whether there is a copy that browsers can play."""
     return item.sha256[:8] + "p" * bool(item.video_proxy)
 
 
-@register.simple_tag
-def file_url(name: str, item: MediaItem) -> str:
-    """The address of the view ``name`` for the file of ``item`` as it is now."""
-    return f"{reverse(f'album:{name}', args=(item.pk,))}?v={version_of(item)}"
+def is_current(version: str | None, item: HasFile) -> bool:
+    """True if an address with this version shows ``item`` as it is now."""
+    return version in (item.sha256, version_of(item))
+
+
+@register.simple_tag(takes_context=True)
+def file_url(context: Mapping[str, Any], name: str, item: HasFile) -> str:
+    """The same for templates. Pages of a shared link give their ``holder`` in the context."""
+    grants = getattr(context.get("request"), "grants", None)
+    return file_address(name, item, context.get("holder") or (grants and grants.holder))
+
+
+@cache
+def _around_pk(name: str) -> tuple[str, str]:
+    before, _, after = reverse(f"album:{name}", args=(0,)).rpartition("0")
+    return before, after

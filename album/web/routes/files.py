@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from album.web.views.files import animation, motion, original, playback, preview
+from album.web.views.files import animation, motion, original, playback, preview, thumbnail
 
 urlpatterns = [
+    path("media/<int:pk>/thumbnail/", thumbnail, name="thumbnail"),
     path("media/<int:pk>/preview/", preview, name="preview"),
     path("media/<int:pk>/original/", original, name="original"),
     path("media/<int:pk>/playback/", playback, name="playback"),

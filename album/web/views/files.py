@@ -1,118 +1,170 @@
-"""The files of an item: previews, the original, what players ask for. One rule for all of them: ``openable_by``."""
+"""The files of an item: small pictures, the original, what players ask for. One rule for all: ``openable_by``.
+
+Whoever opened a shared link gets the pictures that it shows. Most small pictures are asked for elsewhere:
+``album.web.files_door``.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.templatetags.static import static
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from album.exceptions import AlbumError
-from album.media.renditions import ANIMATION, GRID, GRID_SIDE_PX, PREVIEW
-from album.models import MediaItem
+from album.media.renditions import ANIMATION, GRID, PREVIEW
+from album.models import ApiKey, MediaItem, ShareLink
 from album.models.media import Kind
 from album.preparation.prepare import BeingPrepared, ensure_rendition
-from album.queries import openable_by
-from album.web.addresses import version_of
+from album.queries.access import openable_by
+from album.queries.sharing import openable_through, valid_links
+from album.services.api_keys import find_key
+from album.web.addresses import is_current
+from album.web.files_door import AVIF, FOREVER, SANDBOX, accel_address
 from album.web.ranges import file_response
-from album.web.requests import MemberRequest
+from album.web.requests import VisitorRequest
 
 logger = logging.getLogger(__name__)
-MP4, AVIF = "video/mp4", "image/avif"
+MP4 = "video/mp4"
 ALIKE = {"video/quicktime", "video/x-m4v"}
 """Containers that browsers play as MP4, and some of them only under that name."""
-FOREVER = "max-age=31536000, immutable"
 WAIT_S = 3.0
 """So long a page waits for a preview that is not there yet; then its place is held until the next look."""
 
+View = Callable[[VisitorRequest, MediaItem, ShareLink | None], HttpResponseBase]
 
-@require_safe
-@login_required
-def preview(request: MemberRequest, pk: int) -> HttpResponseBase:
-    """A small picture without metadata: ``?side=400`` for the grid, else 1600 pixels, as AVIF if that is there."""
-    item = get_object_or_404(openable_by(request.user), pk=pk)
-    is_small = request.GET.get("side") == str(GRID_SIDE_PX)
-    takes_avif = AVIF in request.headers.get("Accept", "")
-    try:
-        if not is_small and takes_avif and item.image_avif and Path(item.image_avif.path).is_file():
-            response = _serve(request, item, AVIF, Path(item.image_avif.path))
-        elif is_small:
-            response = _serve(request, item, "image/webp", ensure_rendition(item, GRID, wait_s=WAIT_S))
-        else:
-            response = _serve(request, item, "image/jpeg", ensure_rendition(item, PREVIEW, wait_s=WAIT_S))
-    except BeingPrepared:
-        placeholder = HttpResponseRedirect(static("album/waiting.svg"))
-        placeholder.headers["Cache-Control"] = "no-store"
-        return placeholder
-    except (AlbumError, OSError) as error:
-        logger.warning("No preview of item %s: %s", pk, error)
-        return HttpResponseRedirect(static("album/unreadable.svg"))
-    if not is_small:
-        patch_vary_headers(response, ["Accept"])
+
+def _of_item(view: View) -> Callable[[VisitorRequest, int], HttpResponseBase]:
+    """The view, called with the item if the visitor may open it, and with the link by which alone that is so."""
+
+    @require_safe
+    @wraps(view)
+    def asked(request: VisitorRequest, pk: int) -> HttpResponseBase:
+        user = _viewer(request)
+        if item := openable_by(user).filter(pk=pk).first():
+            return view(request, item, None)
+        links = request.grants.links
+        for link in valid_links().filter(pk__in=links).select_related("album", "created_by") if links else ():
+            if item := openable_through(link).filter(pk=pk).first():
+                return view(request, item, link)
+        if user.is_authenticated or links:
+            raise Http404
+        return redirect_to_login(request.get_full_path())
+
+    return asked
+
+
+def _viewer(request: VisitorRequest) -> User | AnonymousUser:
+    """Who asks: by session, or a program by a key that may read."""
+    word, _, text = request.headers.get("Authorization", "").partition(" ")
+    if word.lower() == "bearer":
+        key = find_key(text.strip())
+        return key.user if key and ApiKey.Scope.READ in key.scopes else AnonymousUser()
+    return request.user
+
+
+@_of_item
+def thumbnail(request: VisitorRequest, item: MediaItem, _link: ShareLink | None) -> HttpResponseBase:
+    """400 pixels for grids, without metadata."""
+    return _small_picture(request, item, GRID, "image/webp")
+
+
+@_of_item
+def preview(request: VisitorRequest, item: MediaItem, _link: ShareLink | None) -> HttpResponseBase:
+    """1600 pixels without metadata, as AVIF for browsers that take it once there is one."""
+    if AVIF in request.headers.get("Accept", "") and item.image_avif and Path(item.image_avif.path).is_file():
+        response = _serve(request, item, AVIF, Path(item.image_avif.path))
+    else:
+        response = _small_picture(request, item, PREVIEW, "image/jpeg")
+    patch_vary_headers(response, ["Accept"])
     return response
 
 
-@require_safe
-@login_required
-def original(request: MemberRequest, pk: int) -> HttpResponseBase:
-    """The stored file as it came, under the name it came with; parts of it for a video player that seeks."""
-    item = get_object_or_404(openable_by(request.user), pk=pk)
+@_of_item
+def animation(request: VisitorRequest, item: MediaItem, _link: ShareLink | None) -> HttpResponseBase:
+    """A few moving seconds of a video, as a WebP."""
+    if item.kind != Kind.VIDEO:
+        raise Http404
+    try:
+        return _serve(request, item, "image/webp", ensure_rendition(item, ANIMATION, wait_s=WAIT_S))
+    except (AlbumError, OSError) as error:
+        logger.info("No animation of item %s: %s", item.pk, error)
+        raise Http404 from None
+
+
+@_of_item
+def original(request: VisitorRequest, item: MediaItem, link: ShareLink | None) -> HttpResponseBase:
+    """The stored file as it came, under the name it came with; parts of it for a video player that seeks.
+
+    It tells where it was taken, which not every link may. What links give without: ``album.web.views.sharing``.
+    """
+    if link and not (link.may_download and link.shows_location):
+        raise Http404
     response = _serve(request, item, item.mime_type)
     name = content_disposition_header(as_attachment=True, filename=item.original_name)
     response.headers["Content-Disposition"] = name or "attachment"
     return response
 
 
-@require_safe
-@login_required
-def playback(request: MemberRequest, pk: int) -> HttpResponseBase:
+@_of_item
+def playback(request: VisitorRequest, item: MediaItem, link: ShareLink | None) -> HttpResponseBase:
     """A video as browsers can play it: the copy made for them where there is one, else the original."""
-    item = get_object_or_404(openable_by(request.user), pk=pk, kind=Kind.VIDEO)
-    return _play(request, item)
+    if item.kind != Kind.VIDEO:
+        raise Http404
+    return _play(request, item, link)
 
 
-@require_safe
-@login_required
-def motion(request: MemberRequest, pk: int) -> HttpResponseBase:
+@_of_item
+def motion(request: VisitorRequest, item: MediaItem, link: ShareLink | None) -> HttpResponseBase:
     """The clip of a motion photo: a part of its original, or the video that belongs to it."""
-    item = get_object_or_404(openable_by(request.user), pk=pk)
     if item.motion_offset is not None and item.motion_size_bytes:
+        _require_location(link)
         return _serve(request, item, MP4, part=(item.motion_offset, item.motion_size_bytes))
     clip = item.clips.order_by("pk").first()
     if clip is None:
         raise Http404
-    return _play(request, clip)
+    return _play(request, clip, link)
 
 
-@require_safe
-@login_required
-def animation(request: MemberRequest, pk: int) -> HttpResponseBase:
-    """A few moving seconds of a video, as a WebP."""
-    item = get_object_or_404(openable_by(request.user), pk=pk, kind=Kind.VIDEO)
-    try:
-        return _serve(request, item, "image/webp", ensure_rendition(item, ANIMATION, wait_s=WAIT_S))
-    except (AlbumError, OSError) as error:
-        logger.info("No animation of item %s: %s", pk, error)
-        raise Http404 from None
-
-
-def _play(request: MemberRequest, video: MediaItem) -> HttpResponseBase:
+def _play(request: VisitorRequest, video: MediaItem, link: ShareLink | None) -> HttpResponseBase:
     if video.video_proxy:
         return _serve(request, video, MP4, Path(video.video_proxy.path))
+    _require_location(link)
     return _serve(request, video, MP4 if video.mime_type in ALIKE else video.mime_type)
 
 
+def _require_location(link: ShareLink | None) -> None:
+    """Raises Http404 if what says where it was taken is not for whoever has ``link``."""
+    if link and not link.shows_location:
+        raise Http404
+
+
+def _small_picture(request: VisitorRequest, item: MediaItem, name: str, mime_type: str) -> HttpResponseBase:
+    """The rendition, made now if need be; a sign in its place while it is being made, or if it cannot be."""
+    try:
+        return _serve(request, item, mime_type, ensure_rendition(item, name, wait_s=WAIT_S))
+    except BeingPrepared:
+        sign = "album/waiting.svg"
+    except (AlbumError, OSError) as error:
+        logger.warning("No preview of item %s: %s", item.pk, error)
+        sign = "album/unreadable.svg"
+    return HttpResponseRedirect(static(sign), headers={"Cache-Control": "no-store"})
+
+
 def _serve(
-    request: MemberRequest,
+    request: VisitorRequest,
     item: MediaItem,
     mime_type: str,
     rendition: Path | None = None,
@@ -123,21 +175,33 @@ def _serve(
     Of ``part``, an offset and a size in bytes, the rest of the file is kept back.
     """
     try:
-        file = rendition.open("rb") if rendition else _open_original(item)
-        response = file_response(file, request.headers.get("Range"), part)
+        file = rendition.open("rb") if rendition else open_original(item)
+        if part is None and (address := _nginx_address(rendition or item.path)):
+            file.close()
+            response: HttpResponseBase = HttpResponse(headers={"X-Accel-Redirect": address})
+        else:
+            response = file_response(file, request.headers.get("Range"), part)
     except OSError as error:
         logger.warning("A file of item %s cannot be read: %s", item.pk, error)
         raise Http404 from None
     response.headers["Content-Type"] = mime_type
     # "private" keeps it out of shared caches. Without its version an address may show something else tomorrow.
-    is_versioned = request.GET.get("v") == version_of(item)
-    response.headers["Cache-Control"] = f"private, {FOREVER if is_versioned else 'no-cache'}"
-    # A polyglot file must not run as a page of this site even if a browser is talked into showing it.
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cache-Control"] = FOREVER if is_current(request.GET.get("v"), item) else "private, no-cache"
+    response.headers["Content-Security-Policy"] = SANDBOX
     return response
 
 
-def _open_original(item: MediaItem) -> BinaryIO:
+def _nginx_address(path: Path) -> str:
+    """Where nginx has the file; empty where it does not.
+
+    It has what lies below MEDIA_ROOT. What was indexed in place may be another file a moment later.
+    """
+    folder = f"{settings.MEDIA_ROOT}{os.sep}"
+    is_there = settings.X_ACCEL_REDIRECT_PREFIX and str(path).startswith(folder)
+    return accel_address(str(path).removeprefix(folder)) if is_there else ""
+
+
+def open_original(item: MediaItem) -> BinaryIO:
     """The original, open. One that was indexed in place is the file that was indexed, and no other in its place.
 
     Others write to such a folder, and a link there must not lead to what this program can read and they cannot.
