@@ -49,5 +49,5 @@ def remove(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("album", "0004_cache_table")]
+    dependencies = [("album", "0003_album")]
     operations = [migrations.RunPython(create, remove)]
