@@ -92,7 +92,7 @@ def change_profile(*, user: User, first_name: str, last_name: str, email: str) -
         AccountError: no address, or somebody else's.
     """
     email = email.strip().lower()
-    if email and email != user.email.lower():
+    if email:
         _refuse_bad_email(email)
         if User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
             raise AccountError(_("This e-mail address belongs to another account."))

@@ -8,11 +8,12 @@ from allauth.account.decorators import reauthentication_required
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -109,11 +110,10 @@ def _page(request: MemberRequest, **forms: Any) -> HttpResponse:
         "key_form": KeyForm(user),
     }
     context = {
-        "keys": user.api_keys.all(),
+        "keys": user.api_keys.annotate(is_over=Q(expires_at__lte=timezone.now())),
         "has_app": Authenticator.Type.TOTP in kinds,
         "passkeys": kinds.count(Authenticator.Type.WEBAUTHN),
         "sessions": UserSession.objects.filter(user=user).count(),
-        "sso": settings.OIDC_ISSUER and (settings.OIDC_NAME or "OpenID Connect"),
         "has_sso": SocialAccount.objects.filter(user=user).exists(),
     }
     return render(request, "album/account.html", shown | context | forms, status=400 if forms else 200)
