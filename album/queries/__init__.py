@@ -15,7 +15,14 @@ from album.queries.access import (
     visible_albums,
     visible_to,
 )
-from album.queries.albums import album_counts, parents_of, with_covers, with_item_count
+from album.queries.albums import (
+    album_counts,
+    in_order_of,
+    parents_of,
+    place_of,
+    with_covers,
+    with_item_count,
+)
 from album.queries.counts import month_counts, status_counts
 from album.queries.details import Neighbours, albums_with, neighbours, with_details
 from album.queries.filters import BadFilter, Chip, Choices, filter_choices, filter_items
@@ -56,6 +63,7 @@ __all__ = (
     "in_album",
     "in_albums",
     "in_month",
+    "in_order_of",
     "in_trash",
     "items_of",
     "month_counts",
@@ -66,6 +74,7 @@ __all__ = (
     "openable_through",
     "owned_by",
     "parents_of",
+    "place_of",
     "shared_items",
     "shown",
     "status_counts",

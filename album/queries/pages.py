@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from album.exceptions import AlbumError
-from album.models import Favourite, ItemTag, MediaItem, Shelf, Tag
+from album.models import Favourite, MediaItem, Shelf, Tag
 from album.queries.access import Viewer, visible_to
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -147,10 +147,3 @@ def timeline(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
     """``items`` newest first, with each tag name once."""
     tags = Prefetch("tags", queryset=Tag.objects.distinct(), to_attr="distinct_tags")
     return items.select_related("owner").prefetch_related(tags).order_by("-timeline_at", "-pk")
-
-
-def with_details(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-    """``items`` with owner, tags with sources, the ledger of stages, and ``has_clip``: another item moves it."""
-    items = items.annotate(has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))))
-    tags = ItemTag.objects.select_related("tag").order_by("source", "-score", "tag__name")
-    return items.select_related("owner").prefetch_related(Prefetch("item_tags", queryset=tags), "stage_results")

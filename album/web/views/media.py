@@ -1,53 +1,161 @@
-"""The page of one item. A stranger gets the answer of an item that does not exist."""
+"""The page of an item: what is known of it, what people write about it, what stands beside it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
 
-from album.models import ItemTag, MediaItem
-from album.queries import visible_to, with_details
+from album.models import ItemTag, MediaItem, Stage, Status
+from album.models.media import Kind
+from album.queries import albums_with, editable_by, neighbours, visible_to, with_details
+from album.services.editing import EditRefused, open_again, set_favourite
+from album.tasks import prepare_media, process_photo_ai, process_video_ai
+from album.tasks.bell import ring_bell
+from album.web.item_forms import FORMS, EditForm
 from album.web.requests import MemberRequest
 
 Source = ItemTag.Source
+HTTP_UNPROCESSABLE = 422
 MOVING_PICTURES = {"image/gif", "image/webp", "image/png", "image/avif"}
 """Types of photos that browsers play by themselves."""
 
 SOURCE_WORDS = {
-    Source.PERSON: "From people",
-    Source.FILE: "From the file",
-    Source.CAPTION: "From the description",
-    Source.ZERO_SHOT: "Recognized by AI",
-    Source.DETECTOR: "Objects found by AI",
-    Source.CLASSIFIER: "Classified by AI",
-    Source.BUILT_IN: "Built-in",
+    Source.PERSON: gettext_lazy("From people"),
+    Source.FILE: gettext_lazy("From the file"),
+    Source.CAPTION: gettext_lazy("From the AI description"),
+    Source.ZERO_SHOT: gettext_lazy("Recognized by AI"),
+    Source.DETECTOR: gettext_lazy("Objects found by AI"),
+    Source.CLASSIFIER: gettext_lazy("Classified by AI"),
+    Source.BUILT_IN: gettext_lazy("Built-in, from light and colors"),
+}
+STAGE_WORDS = {
+    Stage.EMBED: gettext_lazy("Recognition and tags"),
+    Stage.CAPTION: gettext_lazy("Description"),
 }
 
 
 @require_safe
 @login_required
 def photo_detail(request: MemberRequest, pk: int) -> HttpResponse:
-    item = get_object_or_404(with_details(visible_to(request.user)), pk=pk)
-    tags = [
-        (SOURCE_WORDS[Source(source)], list(group))
-        for source, group in groupby(item.item_tags.all(), key=lambda tag: tag.source)
-    ]
+    """The page of an item, with the way to those beside it in the timeline."""
+    return _page(request, _visible(request, pk))
+
+
+@require_safe
+@login_required
+def info(request: MemberRequest, pk: int) -> HttpResponse:
+    """What the page tells about an item, for the panel of the lightbox."""
+    return render(request, "album/_info.html", _told(request, _visible(request, pk)))
+
+
+@require_POST
+@login_required
+def edit(request: MemberRequest, pk: int, what: str) -> HttpResponse:
+    """The page after people have written ``what``: words, date, place, rating, tag, untag, person or unname."""
+    item = _editable(request, pk)
+    if what not in FORMS:
+        raise Http404
+    form = FORMS[what](item, request.POST)
+    try:
+        if form.is_valid():
+            form.store()
+            return _answer(request, pk)
+    except EditRefused as error:
+        form.add_error(None, str(error))
+    return _page(request, _visible(request, pk), refused={what: form})
+
+
+@require_POST
+@login_required
+def favourite(request: MemberRequest, pk: int) -> HttpResponse:
+    """The page after the item was marked as one of the user's favourites, or with ``on=0`` is none any more."""
+    item = get_object_or_404(visible_to(request.user), pk=pk)
+    is_favourite = request.POST.get("on", "1") != "0"
+    set_favourite(user=request.user, item=item, is_favourite=is_favourite)
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"is_favourite": is_favourite})
+    return _answer(request, pk)
+
+
+@require_POST
+@login_required
+def retry(request: MemberRequest, pk: int) -> HttpResponse:
+    """The page after what failed was asked for again."""
+    item = _editable(request, pk)
+    is_unprepared, is_undescribed = open_again(item=item)
+    is_heard = True
+    if is_unprepared:
+        is_heard = ring_bell(prepare_media, item.pk)
+    if is_undescribed and is_heard:
+        ring_bell(process_photo_ai if item.kind == Kind.PHOTO else process_video_ai, item.pk)
+    if not request.headers.get("HX-Request"):
+        messages.success(request, _("It will be tried again in a moment."))
+    return _answer(request, pk)
+
+
+def _visible(request: MemberRequest, pk: int) -> MediaItem:
+    return get_object_or_404(with_details(visible_to(request.user), request.user), pk=pk)
+
+
+def _editable(request: MemberRequest, pk: int) -> MediaItem:
+    """Raises Http404 to who may not see it, PermissionDenied to who may only look."""
+    item = editable_by(request.user).filter(pk=pk).first()
+    if item is None:
+        get_object_or_404(visible_to(request.user), pk=pk)
+        raise PermissionDenied
+    return item
+
+
+def _answer(request: MemberRequest, pk: int) -> HttpResponse:
+    """The panel for who asks by htmx, else the way back to the page."""
+    if not request.headers.get("HX-Request"):
+        return redirect("album:photo_detail", pk)
+    answer = render(request, "album/_info.html", _told(request, _visible(request, pk)))
+    answer.headers["HX-Trigger"] = "album:edited"
+    return answer
+
+
+def _page(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] | None = None) -> HttpResponse:
+    """The page, or its panel for who asks by htmx; ``refused`` are the forms to be filled in once more."""
+    context = _told(request, item, refused or {})
+    is_part = bool(request.headers.get("HX-Request"))
+    if not is_part:
+        context["beside"] = neighbours(item, request.user)
+    template = "album/_info.html" if is_part else "album/photo_detail.html"
+    return render(request, template, context, status=HTTP_UNPROCESSABLE if refused else None)
+
+
+def _told(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] | None = None) -> dict[str, Any]:
+    """What the page says about ``item``, and what its viewer may do."""
+    user = request.user
+    is_own = item.owner_id == user.pk or user.is_superuser
+    tags = groupby(item.item_tags.all(), key=lambda tag: tag.source)
     # The camera's clock is what people remember, wherever this server stands.
     taken_at = datetime.fromisoformat(item.taken_at_local) if item.taken_at_local else None
-    context = {
+    return {
         "item": item,
-        "tags": tags,
+        "tags": [(SOURCE_WORDS[Source(source)], list(group)) for source, group in tags],
         "taken_at": taken_at,
         "exposure": _describe_exposure(item),
-        "place": ", ".join(filter(None, (item.city, item.region, item.country))),
+        "place": ", ".join(dict.fromkeys(filter(None, (item.city, item.region, item.country)))),
+        "stages": [(STAGE_WORDS[Stage(result.stage)], result) for result in item.stage_results.all()],
+        "may_retry": item.processing_status == Status.FAILED or item.preview_problem or item.proxy_problem,
+        "albums": albums_with(item, user),
+        "forms": {what: form(item) for what, form in FORMS.items()} | (refused or {}),
+        "may_edit": is_own or editable_by(user).filter(pk=item.pk).exists(),
+        "may_delete": is_own,
         "moves_by_itself": item.is_animated and item.mime_type in MOVING_PICTURES,
     }
-    return render(request, "album/photo_detail.html", context)
 
 
 def _describe_exposure(item: MediaItem) -> str:

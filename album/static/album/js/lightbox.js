@@ -1,0 +1,303 @@
+// The lightbox over any grid: PhotoSwipe shows the slides, js/grid.js knows the rows. The address follows the picture.
+// The page includes album/_lightbox.html, whose element says what there is beside the pictures.
+
+import { announce, post, toast } from "./app.js";
+
+const given = document.getElementById("lightbox");
+const PANEL_PX = 400; // --panel-width of lightbox.css
+const NARROW = matchMedia("(max-width: 48rem)");
+const AHEAD = 12;
+let current = null;
+let wantsPanel = false;
+
+document.addEventListener("album:open", (event) => {
+  if (!given) return;
+  event.preventDefault();
+  open(event.detail.grid, event.detail.index);
+});
+
+addEventListener("popstate", (event) => {
+  const id = event.state?.lightbox;
+  if (current) {
+    current.isBack = true;
+    current.pswp.close();
+  } else if (id) {
+    const grid = [...document.querySelectorAll("[data-grid]")].map((box) => box.grid).find((one) => one?.index_of(id) >= 0);
+    if (grid) open(grid, grid.index_of(id));
+  }
+});
+
+// Something was changed in the panel: the grid shows it too.
+document.body.addEventListener("album:edited", () => {
+  const heart = current?.panel?.querySelector("#info-favourite");
+  const row = heart && rowOf(current.pswp);
+  if (!row) return;
+  current.grid.update(row.id, { is_favourite: heart.getAttribute("aria-pressed") === "true" });
+  current.pswp.dispatch("albumLiked");
+});
+
+async function open(grid, index) {
+  if (current) return;
+  const { default: PhotoSwipe } = await import("../../vendor/photoswipe/photoswipe.esm.min.js");
+  const text = given.dataset;
+  const pswp = new PhotoSwipe({
+    index,
+    dataSource: [],
+    loop: false,
+    preload: [1, 2],
+    bgOpacity: 1,
+    showHideAnimationType: matchMedia("(prefers-reduced-motion: reduce)").matches ? "none" : "fade",
+    mainClass: "pswp--album",
+    closeTitle: text.textClose, zoomTitle: text.textZoom, arrowPrevTitle: text.textPrevious, arrowNextTitle: text.textNext,
+    errorMsg: text.textFailed,
+    getViewportSizeFn: () => ({ x: innerWidth - (panelTakesRoom() ? PANEL_PX : 0), y: innerHeight }),
+  });
+  current = { pswp, grid, panel: null, isBack: false };
+  pswp.addFilter("numItems", () => grid.count);
+  pswp.addFilter("itemData", (_, at) => slide(grid, at, pswp));
+  pswp.addFilter("placeholderSrc", (source, content) => content.data.msrc ?? source);
+  addVideos(pswp);
+  addMotion(pswp);
+  addSharpness(pswp);
+  addButtons(pswp, grid);
+  addHistory(pswp, grid);
+  pswp.init();
+  pswp.element.setAttribute("aria-label", text.textLabel);
+  if (wantsPanel && !NARROW.matches) togglePanel(true);
+}
+
+const rowOf = (pswp) => current?.grid.row_at(pswp.currIndex);
+const panelTakesRoom = () => Boolean(current?.panel && !current.panel.hidden && !NARROW.matches);
+const address = (pattern, id) => (pattern ? pattern.replace("/0/", `/${id}/`) : "");
+const pageOf = (grid, id) => address(grid.element?.dataset.page ?? "", id);
+
+/** What PhotoSwipe shows of the row at `at`; of one that is not loaded yet a blank, until it is. */
+function slide(grid, at, pswp) {
+  const row = grid.row_at(at);
+  if (!row) {
+    grid.load(at).then((loaded) => { if (loaded && current?.pswp === pswp) pswp.refreshSlideContent(at); });
+    return { html: "" };
+  }
+  const size = { width: row.width, height: row.height };
+  if (row.badges.includes("no-preview")) return { type: "words", row };
+  if (row.kind === "video") return { type: "video", row, ...enlarged(size) };
+  // The size is that of the original: where the preview ends, addSharpness goes on.
+  return { src: row.moving ?? row.preview, msrc: row.picture, alt: row.alt, row, ...(row.width < 10 ? enlarged(size) : size) };
+}
+
+/** Videos fill the window, however few pixels they have. */
+function enlarged({ width, height }) {
+  const factor = Math.max(1, 1600 / Math.max(width, height));
+  return { width: width * factor, height: height * factor };
+}
+
+function addVideos(pswp) {
+  pswp.on("contentLoad", (event) => {
+    const { content } = event;
+    if (content.type !== "video" && content.type !== "words") return;
+    event.preventDefault();
+    content.element = content.type === "video" ? player(content.data.row) : words(given.dataset.textFailed);
+    content.onLoaded();
+  });
+  pswp.on("contentDeactivate", ({ content }) => content.element?.querySelector?.("video")?.pause());
+  // Drags over the controls of a video belong to the video.
+  pswp.on("pointerDown", (event) => {
+    const video = event.originalEvent.target.closest?.("video");
+    if (video && event.originalEvent.clientY > video.getBoundingClientRect().bottom - 80) event.preventDefault();
+  });
+}
+
+function player(row) {
+  const box = document.createElement("div");
+  box.className = "lightbox-video";
+  const video = document.createElement("video");
+  Object.assign(video, { controls: true, playsInline: true, preload: "metadata", poster: row.preview });
+  video.setAttribute("aria-label", row.alt);
+  video.addEventListener("error", () => box.replaceChildren(words(given.dataset.textUnplayable)), { once: true });
+  video.src = row.playback;
+  box.append(video);
+  return box;
+}
+
+function words(said) {
+  const box = document.createElement("p");
+  box.className = "lightbox-words";
+  box.textContent = said;
+  return box;
+}
+
+function addMotion(pswp) {
+  pswp.on("contentAppend", ({ content }) => {
+    const { row } = content.data;
+    if (!row?.motion || content.motion) return;
+    const video = document.createElement("video");
+    Object.assign(video, { className: "lightbox-motion", muted: true, loop: true, playsInline: true, preload: "none", src: row.motion });
+    video.setAttribute("aria-hidden", "true");
+    content.motion = video;
+    requestAnimationFrame(() => content.slide?.container.append(video));
+  });
+  pswp.on("contentResize", ({ content, width, height }) => {
+    if (content.motion) Object.assign(content.motion.style, { width: `${width}px`, height: `${height}px` });
+  });
+  pswp.on("contentDeactivate", ({ content }) => playMotion(content, false));
+}
+
+function playMotion(content, on) {
+  const video = content?.motion;
+  if (!video) return;
+  if (!video.isConnected) content.slide?.container.append(video);
+  if (on) video.play().then(() => video.classList.add("plays")).catch(() => {});
+  else { video.pause(); video.classList.remove("plays"); }
+}
+
+/** Who zooms beyond the preview sees the original, where the browser can decode it. */
+function addSharpness(pswp) {
+  pswp.on("zoomPanUpdate", ({ slide: one }) => {
+    const { row } = one.data;
+    const original = row && originalOf(row);
+    const image = one.content.element;
+    if (!original || row.moving || one.sharp || !(image instanceof HTMLImageElement)) return;
+    if (one.currZoomLevel * Math.max(row.width, row.height) * devicePixelRatio < 2000) return;
+    one.sharp = true;
+    const whole = new Image();
+    whole.src = original;
+    whole.decode().then(() => { image.src = original; }).catch(() => {});
+  });
+}
+
+const originalOf = (row) => row.original ?? address(given.dataset.original, row.id);
+
+function addButtons(pswp, grid) {
+  const text = given.dataset;
+  const button = (name, order, label, drawing, onClick, more = {}) => pswp.ui.registerElement({
+    name, order, isButton: true, tagName: "button", className: `pswp__button--album pswp__button--${name}`, title: label, ariaLabel: label,
+    html: `<svg class="icon" aria-hidden="true"><use href="${text.icons}#${drawing}"></use></svg>`, onClick, ...more,
+  });
+  pswp.on("uiRegister", () => {
+    button("motion", 6, text.textMotion, "motion", () => {}, {
+      onInit: (element) => {
+        const toggle = (on) => { playMotion(pswp.currSlide?.content, on); element.setAttribute("aria-pressed", String(on)); };
+        element.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") toggle(true); });
+        element.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") toggle(false); });
+        element.addEventListener("click", (event) => {
+          if (event.pointerType !== "mouse") toggle(element.getAttribute("aria-pressed") !== "true");
+        });
+        pswp.on("change", () => { element.hidden = !rowOf(pswp)?.motion; element.setAttribute("aria-pressed", "false"); });
+      },
+    });
+    if (text.favourite) {
+      button("favourite", 7, text.textFavourite, "heart", () => like(pswp, grid), {
+        onInit: (element) => {
+          const paint = () => element.setAttribute("aria-pressed", String(Boolean(rowOf(pswp)?.is_favourite)));
+          pswp.on("change", paint);
+          pswp.on("albumLiked", paint);
+        },
+      });
+    }
+    if (text.original || grid.element?.dataset.original) {
+      button("download", 8, text.textDownload, "download", null, {
+        tagName: "a",
+        onInit: (element) => {
+          element.setAttribute("download", "");
+          pswp.on("change", () => { const row = rowOf(pswp); if (row) element.href = originalOf(row); });
+        },
+      });
+    }
+    if (text.info) {
+      button("info", 9, text.textInfo, "info", () => togglePanel(), {
+        onInit: (element) => {
+          element.setAttribute("aria-expanded", "false");
+          pswp.on("albumPanel", () => element.setAttribute("aria-expanded", String(!current.panel.hidden)));
+        },
+      });
+    }
+  });
+  pswp.on("keydown", (event) => {
+    const key = event.originalEvent;
+    if (key.target.closest?.(".lightbox-panel") || key.target.matches?.("video")) {
+      const isEscape = key.key === "Escape" && key.target.closest(".lightbox-panel");
+      event.preventDefault();
+      if (isEscape) togglePanel(false);
+    } else if (!key.ctrlKey && !key.metaKey && !key.altKey) {
+      if (key.key === "i" && text.info) togglePanel();
+      else if (key.key === "f" && text.favourite) like(pswp, grid);
+      else if (key.key === "Home" || key.key === "End") pswp.goTo(key.key === "Home" ? 0 : pswp.getNumItems() - 1);
+    }
+  });
+}
+
+async function like(pswp, grid) {
+  const row = rowOf(pswp);
+  if (!row) return;
+  const data = new FormData();
+  data.set("on", row.is_favourite ? "0" : "1");
+  try {
+    await post(address(given.dataset.favourite, row.id), data);
+  } catch (error) {
+    toast(error.message, { error: true });
+    return;
+  }
+  grid.update(row.id, { is_favourite: !row.is_favourite });
+  pswp.dispatch("albumLiked");
+  if (current.panel && !current.panel.hidden) fillPanel(true);
+}
+
+function togglePanel(on = !current.panel || current.panel.hidden) {
+  if (!given.dataset.info) return;
+  const { pswp } = current;
+  if (!current.panel) {
+    if (!on) return;
+    current.panel = document.createElement("aside");
+    current.panel.className = "lightbox-panel";
+    current.panel.hidden = true;
+    current.panel.tabIndex = -1;
+    current.panel.setAttribute("aria-label", given.dataset.textInfo);
+    current.panel.addEventListener("wheel", (event) => event.stopPropagation()); // else PhotoSwipe zooms
+    pswp.element.append(current.panel);
+  }
+  wantsPanel = on;
+  current.panel.hidden = !on;
+  pswp.element.classList.toggle("has-panel", on);
+  pswp.updateSize(true);
+  pswp.dispatch("albumPanel");
+  if (on) fillPanel().then(() => current?.panel?.focus());
+  else pswp.element.querySelector(".pswp__button--info")?.focus();
+}
+
+let asked = 0;
+async function fillPanel(again = false) {
+  const row = rowOf(current.pswp);
+  const { panel } = current;
+  if (!row || (!again && panel.querySelector(".info")?.dataset.item === String(row.id))) return;
+  const turn = ++asked;
+  await new Promise((done) => { setTimeout(done, panel.childElementCount ? 150 : 0); }); // who leafs through asks for nothing
+  if (turn !== asked || !current) return;
+  await window.htmx.ajax("GET", address(given.dataset.info, row.id), { target: panel, swap: "innerHTML" });
+  panel.scrollTop = 0;
+}
+
+function addHistory(pswp, grid) {
+  const title = document.title;
+  pswp.on("change", () => {
+    const row = rowOf(pswp);
+    grid.load(pswp.currIndex + AHEAD);
+    if (!row) return;
+    const page = pageOf(grid, row.id);
+    if (page) {
+      const state = { lightbox: row.id };
+      if (history.state?.lightbox) history.replaceState(state, "", page);
+      else history.pushState(state, "", page);
+    }
+    document.title = `${row.alt} – ${title}`;
+    announce(row.alt);
+    if (current?.panel && !current.panel.hidden) fillPanel();
+  });
+  pswp.on("destroy", () => {
+    const { isBack } = current;
+    const id = grid.row_at(pswp.currIndex)?.id;
+    current = null;
+    document.title = title;
+    if (!isBack && history.state?.lightbox) history.back();
+    if (id !== undefined) setTimeout(() => grid.reveal(id), 0);
+  });
+}

@@ -1,0 +1,118 @@
+// The world without a tile server: borders from a file of ours, drawn by Leaflet. The page of the map, and small maps.
+
+async function library() {
+  await Promise.all([
+    import("../../vendor/leaflet/leaflet.js"),
+    import("../../vendor/topojson-client/topojson-client.min.js"),
+  ]);
+  return [window.L, window.topojson];
+}
+
+let world = null;
+function countries(address, topojson) {
+  world ??= fetch(address).then((answer) => answer.json()).then((atlas) => topojson.feature(atlas, atlas.objects.countries));
+  return world;
+}
+
+function color(name) {
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+/** A Leaflet map in `box`, with the tiles that an administrator chose (`data-tiles`) or else the world of `data-world`. */
+async function draw(box, options = {}) {
+  const [L, topojson] = await library();
+  const map = L.map(box, { worldCopyJump: true, zoomSnap: 1, minZoom: 1, maxZoom: 16, attributionControl: Boolean(box.dataset.tiles), ...options });
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (still) Object.assign(map.options, { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false });
+  if (box.dataset.tiles) {
+    L.tileLayer(box.dataset.tiles, { maxZoom: 19, attribution: box.dataset.attribution ?? "" }).addTo(map);
+  } else {
+    countries(box.dataset.world, topojson).then((land) => {
+      const style = { color: color("--map-border"), weight: 1, fillColor: color("--map-land"), fillOpacity: 1, interactive: false };
+      L.geoJSON(land, { style, renderer: L.canvas({ padding: 0.5 }) }).addTo(map);
+    });
+  }
+  return [L, map];
+}
+
+/** A small map of the place in the data of `box`; `pick(latitude, longitude)` is told of a click. */
+export async function placeMap(box, pick = null) {
+  const [L, map] = await draw(box, { scrollWheelZoom: false });
+  const { latitude, longitude } = box.dataset;
+  const place = latitude === undefined ? null : [Number(latitude), Number(longitude)];
+  map.setView(place ?? [25, 10], place ? 5 : 1);
+  const sheet = document.querySelector(".icon use").getAttribute("href").split("#")[0];
+  const html = `<svg class="icon" aria-hidden="true"><use href="${sheet}#pin"></use></svg>`;
+  const icon = L.divIcon({ className: "pin", html, iconSize: [29, 29], iconAnchor: [14, 27] });
+  let marker = null;
+  const put = (where) => {
+    marker?.remove();
+    marker = L.marker(where, { icon, keyboard: false, interactive: false }).addTo(map);
+  };
+  if (place) put(place);
+  if (pick) {
+    map.on("click", ({ latlng }) => {
+      const where = latlng.wrap();
+      put(where);
+      pick(where.lat, where.lng);
+    });
+  }
+  new ResizeObserver(() => map.invalidateSize()).observe(box);
+}
+
+/** The page of the map: groups of items, counted by the server for what is in view. */
+async function page(box) {
+  const [L, map] = await draw(box);
+  const marks = L.layerGroup().addTo(map);
+  const list = (bounds) => [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()].map((edge) => edge.toFixed(5));
+  let asked = null;
+  const refresh = async () => {
+    asked?.abort();
+    asked = new AbortController();
+    const query = new URLSearchParams({ bbox: list(map.getBounds()), zoom: map.getZoom() });
+    const answer = await fetch(`${box.dataset.points}?${query}`, { signal: asked.signal }).catch(() => null);
+    if (!answer?.ok) return;
+    const { groups } = await answer.json();
+    marks.clearLayers();
+    groups.forEach((group) => marks.addLayer(mark(L, map, box, group)));
+  };
+  map.on("moveend", refresh);
+  const [west, south, east, north] = JSON.parse(box.dataset.bounds);
+  map.fitBounds([[south, west], [north, east]], { padding: [40, 40], maxZoom: 9 });
+}
+
+function mark(L, map, box, group) {
+  const side = Math.round(44 + 8 * Math.min(4, Math.log10(group.count)));
+  const picture = document.createElement("span");
+  picture.className = "map-mark";
+  const image = document.createElement("img");
+  image.src = group.picture;
+  image.alt = "";
+  picture.append(image);
+  if (group.count > 1) {
+    const count = document.createElement("b");
+    count.textContent = group.count.toLocaleString();
+    picture.append(count);
+  }
+  const icon = L.divIcon({ className: "map-icon", html: picture, iconSize: [side, side] });
+  const words = box.dataset.textGroup.replace("{count}", group.count.toLocaleString()).replace("{place}", group.place || box.dataset.textNowhere);
+  const marker = L.marker([group.latitude, group.longitude], { icon, title: words, alt: words, riseOnHover: true });
+  if (group.place) marker.bindTooltip(group.place, { direction: "bottom", offset: [0, side / 2] });
+  const isSpot = group.bbox[2] - group.bbox[0] < 1e-4 && group.bbox[3] - group.bbox[1] < 1e-4;
+  marker.on("click", () => {
+    const [west, south, east, north] = group.bbox;
+    if (group.count <= Number(box.dataset.few) || isSpot || map.getZoom() >= map.getMaxZoom()) {
+      location.href = `${box.dataset.timeline}?${new URLSearchParams({ bbox: [west - 1e-5, south - 1e-5, east + 1e-5, north + 1e-5].map((edge) => edge.toFixed(6)) })}`;
+    } else {
+      map.fitBounds([[south, west], [north, east]], { padding: [60, 60] });
+    }
+  });
+  return marker;
+}
+
+document.querySelectorAll(".world-map").forEach(page);
