@@ -1,15 +1,22 @@
-"""Albums in lists: how much lies in them, and what stands for them."""
+"""Albums in lists: how much lies in them, what stands for them, in which order their items come."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
-from album.models import Album, MediaItem, Status
+from album.models import Album, AlbumItem, MediaItem, Status
 from album.queries.access import automatic, in_album, shown
+from album.queries.pages import BadPosition, Cursor, GridRow, newer_than, older_than
+
+UNPLACED = 2**31 - 1
+"""The place of what nobody has put in its place: behind everything else."""
+HAND_PLACE = re.compile(r"([0-9a-f]{1,8})\.([0-9a-f]{1,15})")
 
 
 def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
@@ -65,3 +72,38 @@ def parents_of(album: Album) -> list[Album]:
         above.insert(0, parent)
         parent = albums.get(parent.parent_id or 0)
     return above
+
+
+def in_order_of(album: Album | None, items: QuerySet[MediaItem], before: str = "") -> QuerySet[MediaItem]:
+    """``items`` in the order of ``album``, newest first without one, and of them those that follow ``before``.
+
+    Raises:
+        BadPosition: ``before`` is not a place that ``place_of`` gave out.
+    """
+    order = album.order if album else Album.Order.NEWEST
+    if album and order == Album.Order.BY_HAND:
+        return _by_hand(album, items, before)
+    if order == Album.Order.OLDEST:
+        return newer_than(items, Cursor.read(before)) if before else items.order_by("timeline_at", "pk")
+    return older_than(items, Cursor.read(before)) if before else items.order_by("-timeline_at", "-pk")
+
+
+def place_of(album: Album | None, row: GridRow) -> str:
+    """Where ``row`` stands in the order of ``album``, as text that ``in_order_of`` reads."""
+    if album is None or album.order != Album.Order.BY_HAND:
+        return str(row.cursor)
+    position = AlbumItem.objects.filter(album=album, mediaitem=row.pk).values_list("position", flat=True).first()
+    return f"{position or UNPLACED:x}.{row.pk:x}"
+
+
+def _by_hand(album: Album, items: QuerySet[MediaItem], before: str) -> QuerySet[MediaItem]:
+    """Placed items by their places, then the others as they came in."""
+    lying = AlbumItem.objects.filter(album=album, mediaitem=OuterRef("pk")).exclude(position=0)
+    items = items.annotate(place=Coalesce(Subquery(lying.values("position")), UNPLACED))
+    if before:
+        match = HAND_PLACE.fullmatch(before)
+        if match is None:
+            raise BadPosition(_("This place in the list is not known. Open the list again from its beginning."))
+        place, pk = int(match[1], 16), int(match[2], 16)
+        items = items.filter(Q(place__gt=place) | Q(place=place, pk__gt=pk))
+    return items.order_by("place", "pk")

@@ -107,14 +107,20 @@ def add_tag(*, item: MediaItem, name: str) -> Tag:
     Raises:
         EditRefused: the name is empty or too long.
     """
-    name = _line(name, _max_length(Tag, "name"), _("The tag")).lower()
-    if not name:
-        raise EditRefused(_("Write the tag that you want to add."))
+    name = tag_name(name)
     with transaction.atomic():
         tag, _is_new = Tag.objects.get_or_create(name=name)
         ItemTag.objects.filter(item=item, tag=tag, source=ItemTag.Source.REMOVED).delete()
         ItemTag.objects.get_or_create(item=item, tag=tag, source=ItemTag.Source.PERSON)
     return tag
+
+
+def tag_name(text: str) -> str:
+    """The name of the tag that somebody means by ``text``. Raises EditRefused: it is empty or too long."""
+    name = _line(text, _max_length(Tag, "name"), _("The tag")).lower()
+    if not name:
+        raise EditRefused(_("Write the tag that you want to add."))
+    return name
 
 
 def remove_tag(*, item: MediaItem, name: str) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
 from typing import Any
 
 from django.http import HttpResponse
+from django.urls import reverse
 
 from album.models import Preview, Status
 from album.models.media import Kind
 from album.queries import Cursor, GridRow
-from album.web.addresses import file_url
+from album.web.addresses import Holder, file_address
 
 ALT_CHARACTERS = 200
+USUAL_ROWS, MOST_ROWS = 100, 200
 
 
-def grid_row(row: GridRow, scope: str = "") -> dict[str, Any]:
-    """The JSON of one item, as js/grid.js states it. ``scope`` says by what right the viewer sees it."""
+def grid_row(row: GridRow, holder: Holder | None = None) -> dict[str, Any]:
+    """The JSON of one item, as js/grid.js states it. ``holder``: for whom, taken before the rows were read."""
     moves = row.motion_offset is not None or row.has_clip
     told: dict[str, Any] = {
         "id": row.pk,
-        "picture": file_url("preview", row) + "&side=400",
-        "preview": file_url("preview", row),
+        "picture": file_address("thumbnail", row, holder),
+        "preview": file_address("preview", row, holder),
         "width": row.width_px or 4,
         "height": row.height_px or 3,
         "placeholder": row.placeholder,
@@ -33,9 +38,9 @@ def grid_row(row: GridRow, scope: str = "") -> dict[str, Any]:
         "alt": _alt(row),
     }
     if row.kind == Kind.VIDEO:
-        told |= {"duration_s": row.duration_s, "playback": file_url("playback", row)}
+        told |= {"duration_s": row.duration_s, "playback": file_address("playback", row, holder)}
     elif moves:
-        told["motion"] = file_url("motion", row)
+        told["motion"] = file_address("motion", row, holder)
     return told
 
 
@@ -46,7 +51,44 @@ def grid_answer(rows: Iterable[dict[str, Any]], after: Cursor | str | None, **mo
     return HttpResponse(text, content_type="application/json", headers={"Cache-Control": "private, no-store"})
 
 
-def cut(rows: Sequence[GridRow], limit: int) -> tuple[Sequence[GridRow], Cursor | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What album/_grid.html shows: the first rows, and where the others come from.
+
+    ``older`` is the address of the next page without JavaScript; ``page`` that of item 0, empty: its preview.
+    """
+
+    source: str
+    rows: list[dict[str, Any]]
+    after: Cursor | str | None = None
+    older: str = ""
+    months: str = ""
+    page: str = field(default_factory=lambda: reverse("album:photo_detail", args=(0,)))
+    has_days: bool = True
+    is_selectable: bool = True
+    is_start: bool = True
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The answer that ``source`` would give for these rows."""
+        return {"rows": self.rows, "next": None if self.after is None else str(self.after)}
+
+    @property
+    def days(self) -> list[tuple[date | None, list[tuple[dict[str, Any], str]]]]:
+        """The rows with their addresses, by day; all in one where days say nothing."""
+        linked = [(row, self.page.replace("/0/", f"/{row['id']}/") or row["preview"]) for row in self.rows]
+        if not self.has_days:
+            return [(None, linked)]
+        grouped = groupby(linked, key=lambda pair: str(pair[0]["day"]))
+        return [(date.fromisoformat(day), list(pairs)) for day, pairs in grouped]
+
+
+def read_limit(text: str | None) -> int:
+    """How many rows ``?limit=`` asks for, at most ``MOST_ROWS``; without it, and for nonsense, ``USUAL_ROWS``."""
+    return min(max(int(text), 1), MOST_ROWS) if text and text.isdecimal() and len(text) < 9 else USUAL_ROWS
+
+
+def cut(rows: list[GridRow], limit: int) -> tuple[list[GridRow], Cursor | None]:
     """The first ``limit`` of ``rows``, of which one more was read, and the place after them if there are others."""
     return rows[:limit], rows[limit - 1].cursor if len(rows) > limit else None
 

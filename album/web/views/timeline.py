@@ -1,40 +1,166 @@
-"""The list of what a person may see, newest first, searched and filtered."""
+"""Grids of a person's own choice: the timeline, the favourites, the archive. Pages, their rows, their months."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from album import queries
-from album.models import Status
-from album.search.filters import search_media
+from album.exceptions import AlbumError
+from album.models import MediaItem
+from album.queries import Chip, Cursor, GridRow, Viewer
+from album.queries.filters import KIND_WORDS, STATUS_WORDS
 from album.web.requests import MemberRequest
+from album.web.rows import Grid, cut, grid_answer, grid_row, read_limit
 
-PAGE_SIZE = 60
+FIRST_ROWS = 60
+"""As many as fill a large window, and few enough to be there at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A grid with a page of its own. Its addresses are called ``name``, ``name_items`` and so on."""
+
+    name: str
+    title: Promise
+    empty: Promise
+    items: Callable[[Viewer], QuerySet[MediaItem]]
+    leaves: str = ""
+    """After these actions on picked items they stand here no longer."""
+
+
+TIMELINE = Room("timeline", _("Timeline"), _("There is nothing here yet."), queries.timeline_of, "archive")
+FAVOURITES = Room(
+    "favourites",
+    _("Favorites"),
+    _("Nothing here yet. Mark what you like best with the heart."),
+    queries.favourites_of,
+    "unfavourite",
+)
+ARCHIVE = Room(
+    "archive",
+    _("Archive"),
+    _("The archive is empty. What you put here leaves the timeline, and stays in albums and search."),
+    queries.archive_of,
+    "unarchive",
+)
+ROOMS = (TIMELINE, FAVOURITES, ARCHIVE)
 
 
 @require_safe
 @login_required
-def timeline(request: MemberRequest) -> HttpResponse:
-    """The page ``?page=`` of the items that match ``?q=`` and stand in ``?status=``."""
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:300]
-    found = search_media(request.user, text)
-    counts = queries.status_counts(found)
-    status = request.GET.get("status", "")
-    if status in Status:
-        items, count = found.filter(processing_status=status), counts[Status(status)]
-    else:
-        items, count, status = found, sum(counts.values()), ""
-    paginator = Paginator(queries.timeline(items), PAGE_SIZE)
-    paginator.count = count  # known already: no second count
-    context = {
-        "text": text,
-        "status": status,
-        "counts": [(name, number) for name, number in counts.items() if number],
-        "total": sum(counts.values()),
-        "page": paginator.get_page(request.GET.get("page")),
-    }
+def grid_page(request: MemberRequest, room: Room) -> HttpResponse:
+    """The page of ``room`` with its first rows; ``?before=`` and ``?after=`` lead on without JavaScript."""
+    holder = request.grants.holder
+    choice = choice_of(request)
+    context: dict[str, Any] = {"room": room, "filters": reverse(f"album:{room.name}_filters") + choice}
+    try:
+        items, chips = chosen(request, room)
+        rows, older, newer = _page(items, request)
+    except AlbumError as error:
+        return render(request, "album/timeline.html", context | {"problem": str(error)}, status=400)
+    context["chips"] = [(chip, without(request, chip)) for chip in chips]
+    context["leaves"] = room.leaves
+    context["newer"] = _beside(choice, "after", newer)
+    context["grid"] = Grid(
+        source=reverse(f"album:{room.name}_items") + choice,
+        months=reverse(f"album:{room.name}_months") + choice,
+        rows=[grid_row(row, holder) for row in rows],
+        after=older,
+        older=_beside(choice, "before", older),
+        is_start="before" not in request.GET and "after" not in request.GET,
+    )
     return render(request, "album/timeline.html", context)
+
+
+@require_safe
+@login_required
+def grid_items(request: MemberRequest, room: Room) -> HttpResponse:
+    """A piece of ``room`` as JSON: ``?before=``, ``?after=`` a place, ``?month=2026-11``, ``?limit=``."""
+    holder = request.grants.holder
+    try:
+        items, _chips = chosen(request, room)
+        if month := request.GET.get("month"):
+            items = queries.in_month(items, month)
+        rows, older, _newer = _page(items, request, read_limit(request.GET.get("limit")))
+    except AlbumError as error:
+        return refusal(error)
+    return grid_answer((grid_row(row, holder) for row in rows), older)
+
+
+@require_safe
+@login_required
+def grid_months(request: MemberRequest, room: Room) -> HttpResponse:
+    """The months of ``room``, latest first: ``[["2026-11", 12], …]``."""
+    try:
+        months = queries.month_counts(chosen(request, room)[0])
+    except AlbumError as error:
+        return refusal(error)
+    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
+
+
+@require_safe
+@login_required
+def filters(request: MemberRequest, room: Room) -> HttpResponse:
+    """The form of all filters: a page, and what the timeline shows in a dialog."""
+    choices = queries.filter_choices(room.items(request.user), request.user)
+    context = {"room": room, "choices": choices, "set": request.GET, "action": reverse(f"album:{room.name}")}
+    context |= {"kinds": KIND_WORDS, "statuses": STATUS_WORDS}
+    return render(request, "album/filters.html", context)
+
+
+def chosen(request: MemberRequest, room: Room) -> tuple[QuerySet[MediaItem], list[Chip]]:
+    """The items of ``room`` that the filters of the address let through."""
+    return queries.filter_items(room.items(request.user), request.GET.dict(), request.user)
+
+
+def choice_of(request: HttpRequest) -> str:
+    """The filters of the address as they are, without the place: ``?kind=video``, or nothing."""
+    kept = request.GET.copy()
+    for name in ("before", "after", "month", "limit"):
+        kept.pop(name, None)
+    return f"?{kept.urlencode()}" if kept else ""
+
+
+def without(request: HttpRequest, chip: Chip) -> str:
+    """The address of this page without the filter ``chip``."""
+    kept = request.GET.copy()
+    for name in (chip.name, "before", "after"):
+        kept.pop(name, None)
+    return f"{request.path}?{kept.urlencode()}" if kept else request.path
+
+
+def _beside(choice: str, name: str, place: Cursor | None) -> str:
+    """The address of the page before or after this one; empty where there is none."""
+    return f"{choice}{'&' if choice else '?'}{name}={place}" if place else ""
+
+
+def refusal(error: AlbumError) -> JsonResponse:
+    return JsonResponse({"error": str(error)}, status=400)
+
+
+def _page(
+    items: QuerySet[MediaItem], request: MemberRequest, limit: int = FIRST_ROWS
+) -> tuple[list[GridRow], Cursor | None, Cursor | None]:
+    """Rows, newest first, and the places before and after them where there are others (or may be)."""
+    if after := request.GET.get("after"):
+        found = queries.grid_rows(queries.newer_than(items, Cursor.read(after))[: limit + 1], request.user)
+        rows, newer = cut(found, limit)
+        rows = rows[::-1]
+        return rows, rows[-1].cursor if rows else None, newer
+    if before := request.GET.get("before"):
+        place = Cursor.read(before)
+        items = queries.older_than(items, place)
+    found = queries.grid_rows(items.order_by("-timeline_at", "-pk")[: limit + 1], request.user)
+    rows, older = cut(found, limit)
+    return rows, older, rows[0].cursor if before and rows else None

@@ -13,7 +13,7 @@ THE PAGE writes (template album/_grid.html does):
     <a data-older href="…">           the way on without JavaScript
   </div>
   {{ first|json_script:id }} with data-first="id" on the grid: the answer of data-source that the tiles were made of,
-  and "months" with it where there are months. Texts are data-text-… attributes of the grid.
+  and "months" with it where there are months. Texts are data-text-… attributes of the grid, data-icons the address of the icon sheet.
 
 A ROW (album.web.rows.grid_row): {
     id, picture, preview              addresses: 400 pixels for the grid, 1600 for the lightbox
@@ -39,3 +39,462 @@ THE OBJECT, as element.grid:
   update(id, changes), remove(ids)         after something was changed
   select(ids, on), clear()                 and the Set `selected`
 */
+
+import { estimate, justify } from "./layout.js";
+import { Picking } from "./picking.js";
+import { Scrubber } from "./scrubber.js";
+import { blur, dress, make_tile, show } from "./tile.js";
+
+const PIECE = 100; // rows in one answer
+const MOST_KEPT = 6000; // rows; beyond it those far away are forgotten
+const HEADING = 44; // pixels, as grid.css has it
+
+export class Grid {
+  constructor(element) {
+    this.element = element;
+    element.grid = this;
+    this.texts = element.dataset;
+    this.language = document.documentElement.lang || "en";
+    this.days = new Intl.DateTimeFormat(this.language, { dateStyle: "full", timeZone: "UTC" });
+    this.places = new Map(); // id → [section, place in it]
+    this.current = null; // the id that Tab reaches
+    this.picking = new Picking(this);
+    this.written = new Map([...element.querySelectorAll(".tile")].map((tile) => [Number(tile.dataset.id), tile]));
+    const first = document.getElementById(this.texts.first);
+    const answer = first ? JSON.parse(first.textContent) : { rows: [] };
+    this.sections = [this.make_section(null, null)];
+    if (first) this.take(this.sections[0], answer);
+    element.querySelectorAll(".tiles, [data-older]").forEach((old) => old.remove());
+    element.append(this.sections[0].element);
+    this.listen();
+    this.resize();
+    element.classList.add("ready");
+    if (this.texts.months) this.divide(answer);
+  }
+
+  get count() { return this.sections.reduce((sum, section) => sum + (section.count ?? section.rows.length), 0); }
+  get more_expected() { return this.sections.some((section) => section.count === null && section.next !== null); }
+  get selected() { return this.picking.selected; }
+  select(ids, on = true) { this.picking.select(ids, on); }
+  clear() { this.picking.clear(); }
+  href(row) { return this.texts.page ? this.texts.page.replace("/0/", `/${row.id}/`) : row.preview; }
+
+  row(id) {
+    const [section, i] = this.places.get(Number(id)) ?? [];
+    return section?.rows[i];
+  }
+
+  index_of(id) {
+    const [section, i] = this.places.get(Number(id)) ?? [];
+    return section ? this.start_of(section) + i : -1;
+  }
+
+  row_at(index) {
+    const [section, i] = this.section_at(index);
+    return section?.rows[i];
+  }
+
+  /** The row at `index` once it is there; undefined beyond the end. */
+  async load(index) {
+    for (;;) {
+      const [section, i] = this.section_at(index);
+      if (!section || i < 0) return undefined;
+      if (section.rows[i]) return section.rows[i];
+      if (section.next === null || !(await this.fetch_piece(section))) return section.rows[i];
+    }
+  }
+
+  /** Scrolls to a loaded item and gives it the focus. */
+  reveal(id) {
+    const [section, i] = this.places.get(Number(id)) ?? [];
+    if (!section) return;
+    const box = section.layout.boxes[i], top = this.top_of(section) + box.y;
+    const [above, below] = [scrollY + this.covered(), scrollY + innerHeight - 90];
+    if (top < above + this.form.heading) scrollTo({ top: top - this.covered() - this.form.heading - 8 });
+    else if (top + box.height > below) scrollTo({ top: top + box.height - innerHeight + 100 });
+    this.current = Number(id);
+    this.draw();
+    section.tiles.get(i)?.querySelector("a").focus({ preventScroll: true });
+  }
+
+  update(id, changes) {
+    const row = this.row(id);
+    if (!row) return;
+    Object.assign(row, changes);
+    const [section, i] = this.places.get(Number(id));
+    if (section.tiles.has(i)) dress(section.tiles.get(i), row, this.texts);
+    this.tell("album:rows");
+  }
+
+  remove(ids) {
+    const gone = new Set([...ids].map(Number));
+    this.picking.select(gone, false);
+    this.anchored(() => {
+      for (const section of this.sections) {
+        const rows = section.rows.filter((row) => !gone.has(row.id));
+        if (rows.length === section.rows.length) continue;
+        if (section.count !== null) section.count -= section.rows.length - rows.length;
+        section.rows = rows;
+        this.index(section);
+        this.undress(section);
+        this.arrange(section);
+      }
+      gone.forEach((id) => this.places.delete(id));
+      for (const section of this.sections.filter((one) => one.count === 0 && this.sections.length > 1)) {
+        section.element.remove();
+        this.sections.splice(this.sections.indexOf(section), 1);
+      }
+    });
+    this.tell("album:rows");
+  }
+
+  tell(name, more = {}, options = {}) {
+    return this.element.dispatchEvent(
+      new CustomEvent(name, { bubbles: true, detail: { grid: this, ...more }, ...options }));
+  }
+
+  // Sections: a month each, or one for all that follows by "next".
+
+  make_section(month, count) {
+    const element = document.createElement("section");
+    return { month, count, element, rows: [], next: undefined, layout: null, height: 0, tiles: new Map(), heads: [] };
+  }
+
+  /** Makes months of what is there by now, as soon as their counts have come. */
+  async divide(answer) {
+    const months = await this.get(this.texts.months, {});
+    if (!months?.length) return;
+    const [whole] = this.sections;
+    this.anchored(() => {
+      this.sections = months.map(([month, count]) => this.make_section(month, count));
+      const last = answer.rows.at(-1)?.day.slice(0, 7);
+      for (const section of this.sections) {
+        section.rows = whole.rows.filter((row) => row.day.slice(0, 7) === section.month);
+        if (!section.rows.length) continue;
+        section.next = section.month === last && answer.next ? answer.next : null;
+        if (section.next === null) section.count = section.rows.length;
+        this.index(section);
+      }
+      this.undress(whole);
+      whole.element.replaceWith(...this.sections.map((section) => section.element));
+      this.sections.forEach((section) => this.arrange(section));
+    });
+    this.scrubber = new Scrubber(this);
+    this.tell("album:rows");
+  }
+
+  take(section, answer) {
+    const known = new Set(section.rows.map((row) => row.id)); // somebody may add pictures while they are read
+    section.rows.push(...answer.rows.filter((row) => !known.has(row.id)));
+    section.next = answer.next;
+    if (answer.next === null && section.count !== null) section.count = section.rows.length;
+    this.index(section);
+  }
+
+  index(section) { section.rows.forEach((row, i) => this.places.set(row.id, [section, i])); }
+
+  async fetch_piece(section) {
+    section.coming ??= (async () => {
+      const wanted = { limit: PIECE };
+      if (section.month) wanted.month = section.month;
+      if (section.next) wanted.before = section.next;
+      const answer = await this.get(this.texts.source, wanted);
+      if (answer) this.anchored(() => { this.take(section, answer); this.arrange(section); });
+      section.coming = null;
+      if (answer) this.tell("album:rows");
+      return Boolean(answer);
+    })();
+    return section.coming;
+  }
+
+  async get(address, parameters) {
+    const url = new URL(address, location.href);
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+    try {
+      const response = await fetch(url, { headers: { Accept: "application/json" } });
+      if (response.redirected || response.status === 401) { location.reload(); return null; } // signed out
+      if (!response.ok) throw new Error(response.status);
+      this.failed = false;
+      return await response.json();
+    } catch {
+      this.failed = true;
+      setTimeout(() => { this.failed = false; this.draw(); }, 5000);
+      return null;
+    }
+  }
+
+  section_at(index) {
+    let start = 0;
+    for (const section of this.sections) {
+      const count = section.count ?? (section.next === null ? section.rows.length : Infinity);
+      if (index < start + count) return [section, index - start];
+      start += count;
+    }
+    return [];
+  }
+
+  start_of(wanted) {
+    let start = 0;
+    for (const section of this.sections) {
+      if (section === wanted) return start;
+      start += section.count ?? section.rows.length;
+    }
+    return -1;
+  }
+
+  // Where everything is.
+
+  resize() {
+    const width = Math.floor(this.element.clientWidth);
+    if (!width || width === this.form?.width) return;
+    const target = width < 560 ? 118 : width < 1000 ? 170 : 215;
+    const form = { width, target, gap: width < 560 ? 3 : 5, heading: this.texts.headings === "none" ? 0 : HEADING };
+    this.anchored(() => {
+      this.form = form;
+      this.sections.forEach((section) => { this.undress(section); this.arrange(section); });
+    });
+  }
+
+  arrange(section) {
+    if (!this.form) return;
+    section.layout = justify(section.rows, this.form);
+    const missing = section.count === null || section.next === null ? 0 : section.count - section.rows.length;
+    section.height = section.layout.height + (missing > 0 ? estimate(missing, this.form) : 0);
+    section.element.style.height = `${section.height}px`;
+  }
+
+  top_of(wanted) {
+    let top = this.element.getBoundingClientRect().top + scrollY;
+    for (const section of this.sections) {
+      if (section === wanted) break;
+      top += section.height;
+    }
+    return top;
+  }
+
+  /** Pixels at the top of the window that bars cover. */
+  covered() { return document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0; }
+
+  /** Changes heights without moving what is looked at. */
+  anchored(change) {
+    const seen = scrollY > 0 ? this.first_seen() : null;
+    change();
+    if (seen) {
+      const now = seen.id && this.places.get(seen.id) ? this.top_of_item(seen.id) : this.top_of(seen.section);
+      if (now !== seen.top) scrollBy({ top: now - seen.top, behavior: "instant" });
+    }
+    this.draw();
+  }
+
+  top_of_item(id) {
+    const [section, i] = this.places.get(id);
+    return this.top_of(section) + (section.layout?.boxes[i]?.y ?? 0);
+  }
+
+  /** The topmost item in the window, or its section where nothing is loaded yet. */
+  first_seen() {
+    const line = scrollY + this.covered();
+    let top = this.element.getBoundingClientRect().top + scrollY;
+    for (const section of this.sections) {
+      if (top + section.height > line && section.height) {
+        const i = section.layout?.boxes.findIndex((box) => top + box.y + box.height > line) ?? -1;
+        return i < 0 ? { section, top } : { section, id: section.rows[i].id, top: top + section.layout.boxes[i].y };
+      }
+      top += section.height;
+    }
+    return null;
+  }
+
+  // What is there as elements.
+
+  draw() {
+    if (!this.form) return;
+    const speed = Math.abs(scrollY - (this.drawn_at ?? scrollY));
+    this.drawn_at = scrollY;
+    const hurried = speed > innerHeight / 2; // what flies by is not fetched
+    const from = scrollY - innerHeight, to = scrollY + 2 * innerHeight;
+    let top = this.element.getBoundingClientRect().top + scrollY, wanted = [];
+    for (const section of this.sections) {
+      const bottom = top + section.height;
+      const is_near = bottom >= from && top <= to;
+      if (is_near) this.dress_section(section, from - top, to - top, hurried);
+      else if (section.tiles.size) this.undress(section);
+      const open_end = section === this.sections.at(-1) && section.count === null;
+      const loaded_to = top + (section.layout?.height ?? 0);
+      if (section.next !== null && (is_near || open_end) && loaded_to < to) wanted.push([section, top, bottom]);
+      top = bottom;
+    }
+    clearTimeout(this.waiting);
+    if (hurried || wanted.length) this.waiting = setTimeout(() => this.settle(wanted), hurried ? 90 : 15);
+    this.reach();
+    this.scrubber?.follow();
+  }
+
+  settle(wanted) {
+    const in_window = ([, top, bottom]) => bottom > scrollY && top < scrollY + innerHeight;
+    wanted.sort((one, other) => in_window(other) - in_window(one));
+    if (!this.failed) wanted.slice(0, 2).forEach(([section]) => this.fetch_piece(section));
+    for (const section of this.sections) {
+      for (const [i, tile] of section.tiles) show(tile, section.rows[i]);
+    }
+    this.forget();
+  }
+
+  dress_section(section, from, to, hurried) {
+    const { boxes, headings } = section.layout ?? { boxes: [], headings: [] };
+    let first = boxes.findIndex((box) => box.y + box.height >= from);
+    if (first < 0) first = boxes.length;
+    let end = first;
+    while (end < boxes.length && boxes[end].y <= to) end++;
+    const key = `${first} ${end} ${boxes.length}`;
+    if (section.drawn === key && !section.tiles.size === (first === end)) {
+      if (!hurried) for (const [i, tile] of section.tiles) show(tile, section.rows[i]);
+      return;
+    }
+    section.drawn = key;
+    for (const [i, tile] of section.tiles) {
+      const is_focused = tile.contains(document.activeElement);
+      if ((i < first || i >= end) && !is_focused) { tile.remove(); section.tiles.delete(i); }
+    }
+    section.heads.forEach((head) => head.remove());
+    section.heads = [];
+    const nodes = [];
+    for (const heading of headings) {
+      const [begin, stop] = [Math.max(first, heading.from), Math.min(end, heading.to)];
+      if (begin < stop) nodes.push(this.head(section, heading));
+      for (let i = begin; i < stop; i++) nodes.push(this.tile(section, i, hurried));
+    }
+    if (!headings.length) for (let i = first; i < end; i++) nodes.push(this.tile(section, i, hurried));
+    nodes.forEach((node, place) => {
+      const there = section.element.children[place];
+      if (there !== node) section.element.insertBefore(node, there ?? null);
+    });
+  }
+
+  head(section, heading) {
+    const head = document.createElement("div"), name = document.createElement("h2");
+    head.className = "day";
+    name.textContent = this.days.format(new Date(`${heading.day}T00:00Z`));
+    head.append(name);
+    put(head, { ...heading, height: HEADING });
+    section.heads.push(head);
+    if (this.picking.is_possible) this.picking.add_to_heading(head, section, heading.day);
+    return head;
+  }
+
+  tile(section, i, hurried) {
+    const row = section.rows[i];
+    let tile = section.tiles.get(i);
+    if (!tile) {
+      tile = this.written.get(row.id) ?? make_tile(row, this.href(row), this.texts);
+      if (this.written.delete(row.id)) dress(tile, row, this.texts);
+      tile.querySelector("a").tabIndex = -1;
+      this.picking.mark(tile, row.id);
+      put(tile, section.layout.boxes[i]);
+      blur(tile, row);
+      section.tiles.set(i, tile);
+    }
+    if (!hurried) show(tile, row);
+    return tile;
+  }
+
+  undress(section) {
+    section.element.replaceChildren();
+    section.tiles.clear();
+    section.heads = [];
+    section.drawn = null;
+  }
+
+  /** Lets Tab reach one tile. */
+  reach() {
+    const tiles = this.sections.flatMap((section) => [...section.tiles]
+      .map(([i, tile]) => [section.rows[i].id, tile]));
+    const [, reached] = tiles.find(([id]) => id === this.current) ?? tiles[0] ?? [];
+    for (const [, tile] of tiles) tile.querySelector("a").tabIndex = tile === reached ? 0 : -1;
+  }
+
+  /** Rows far from the window are asked for again when somebody comes back. */
+  forget() {
+    const months = this.sections.filter((section) => section.month && section.rows.length);
+    let kept = months.reduce((sum, section) => sum + section.rows.length, 0);
+    if (kept <= MOST_KEPT) return;
+    const here = this.sections.findIndex((section) => section.tiles.size);
+    const far = (section) => Math.abs(this.sections.indexOf(section) - here);
+    for (const section of months.sort((one, other) => far(other) - far(one))) {
+      if (kept <= MOST_KEPT / 2 || section.tiles.size) break;
+      kept -= section.rows.length;
+      section.rows.forEach((row) => this.places.delete(row.id));
+      Object.assign(section, { rows: [], next: undefined, layout: { height: 0, boxes: [], headings: [] } });
+    }
+  }
+
+  // What people do.
+
+  listen() {
+    let asked = 0;
+    addEventListener("scroll", () => { asked ||= requestAnimationFrame(() => { asked = 0; this.draw(); }); }, { passive: true });
+    new ResizeObserver(() => this.resize()).observe(this.element);
+    this.element.addEventListener("keydown", (event) => this.on_key(event));
+    this.element.addEventListener("click", (event) => this.on_click(event));
+    this.element.addEventListener("focusin", (event) => {
+      const tile = event.target.closest(".tile");
+      if (tile) { this.current = Number(tile.dataset.id); this.reach(); }
+    });
+  }
+
+  on_click(event) {
+    const tile = event.target.closest(".tile");
+    if (!tile || event.ctrlKey || event.metaKey || event.button) return;
+    const id = Number(tile.dataset.id);
+    if (this.picking.takes(event, id)) { event.preventDefault(); return; }
+    const detail = { row: this.row(id), index: this.index_of(id) };
+    if (event.target.closest("a") && !this.tell("album:open", detail, { cancelable: true })) event.preventDefault();
+  }
+
+  async on_key(event) {
+    const tile = event.target.closest(".tile");
+    if (!tile || event.ctrlKey || event.metaKey || event.altKey) return;
+    const index = this.index_of(tile.dataset.id);
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const turned = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step && !turned) return this.picking.on_key(event, Number(tile.dataset.id));
+    event.preventDefault();
+    const place = step ? index + step : await this.beside(index, turned);
+    const row = place >= 0 ? await this.load(place) : undefined;
+    if (!row) return;
+    if (event.shiftKey && this.picking.is_possible) await this.picking.reach(index, place);
+    this.reveal(row.id);
+  }
+
+  /** The index of the picture in the next line, or the one before, that is nearest across. */
+  async beside(index, turned) {
+    const center = (box) => box.x + box.width / 2;
+    const [section, i] = this.section_at(index);
+    const from = section.layout.boxes[i];
+    let best = -1, line = null;
+    for (let next = index + turned; next >= 0; next += turned) {
+      if (!(await this.load(next))) break;
+      const [other, j] = this.section_at(next);
+      const box = other.layout.boxes[j];
+      if (other === section && box.y === from.y) continue;
+      line ??= [other, box.y];
+      if (line[0] !== other || line[1] !== box.y) break;
+      const is_nearer = best < 0 || Math.abs(center(box) - center(from)) < Math.abs(center(this.box_at(best)) - center(from));
+      if (is_nearer) best = next;
+    }
+    return best;
+  }
+
+  box_at(index) {
+    const [section, i] = this.section_at(index);
+    return section.layout.boxes[i];
+  }
+}
+
+function put(element, box) {
+  Object.assign(element.style, {
+    left: `${box.x}px`, top: `${box.y}px`, width: `${box.width}px`, height: `${box.height}px`,
+  });
+}
+
+for (const element of document.querySelectorAll("[data-grid]")) new Grid(element);

@@ -1,0 +1,81 @@
+"""Many files as one that is made while it is sent. Nothing is compressed: photos and videos are already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import BinaryIO
+
+from django.utils.translation import gettext as _
+
+from album.exceptions import AlbumError
+
+CHUNK_BYTES = 256 * 1024
+NAME_MAX_BYTES = 200
+FORBIDDEN = frozenset('<>:"/\\|?*')
+"""Characters that Windows takes in no file name."""
+RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
+
+
+class NothingToZip(AlbumError):
+    """None of the wanted files can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZipEntry:
+    """A file to be: ``open_file`` gives exactly ``size_bytes`` when its turn comes."""
+
+    name: str
+    size_bytes: int
+    open_file: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Zip:
+    """``chunks`` are ``size_bytes`` long together."""
+
+    chunks: Iterator[bytes]
+    size_bytes: int
+    count: int
+
+
+def zip_files(entries: Iterable[ZipEntry]) -> Zip:
+    """The entries as one file, each under a name that is unique and harmless on every system.
+
+    Raises:
+        NothingToZip: there is no entry.
+    """
+    from zipstream import ZIP_STORED, ZipStream
+
+    stream, taken = ZipStream(compress_type=ZIP_STORED, sized=True), set[str]()
+    for entry in entries:
+        stream.add(_read(entry), _unique(safe_name(entry.name), taken), size=entry.size_bytes)
+    if not taken:
+        raise NothingToZip(_("None of these files can be read now. Try again later."))
+    return Zip(iter(stream), len(stream), len(taken))
+
+
+def safe_name(name: str) -> str:
+    """``name`` as a file name that leads nowhere and that no system refuses."""
+    kept = "".join(char for char in name if char.isprintable() and char not in FORBIDDEN).strip(" .")
+    path = PurePath(kept or "file")
+    suffix = path.suffix[:20]
+    stem = path.name.removesuffix(path.suffix) or "file"
+    stem = stem.encode()[: NAME_MAX_BYTES - len(suffix.encode())].decode(errors="ignore")
+    return (f"_{stem}" if stem.upper() in RESERVED or stem.startswith("=") else stem) + suffix
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    path, number = PurePath(name), 1
+    while name.casefold() in taken:  # where case makes no difference one would overwrite the other
+        number += 1
+        name = f"{path.stem} ({number}){path.suffix}"
+    taken.add(name.casefold())
+    return name
+
+
+def _read(entry: ZipEntry) -> Iterator[bytes]:
+    with entry.open_file() as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
