@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.utils import timezone
 
-from album.models import MediaItem
+from album.models import MediaItem, PartialUpload
 from album.preparation.paths import RENDITIONS
 from album.services.spool import PART
 
@@ -43,6 +44,8 @@ def clean_up(*, before: datetime, incomplete_only: bool, is_dry_run: bool = Fals
         totals.size_bytes += path.stat().st_size
         if not is_dry_run:
             path.unlink(missing_ok=True)
+    if not is_dry_run:
+        PartialUpload.objects.filter(expires_at__lt=timezone.now()).delete()
     if not incomplete_only:
         for folder in _older(_unreferenced(), before):
             totals.renditions.append(_shown(folder))

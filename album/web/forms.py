@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 
 from album.models import Album
-from album.queries import Viewer, editable_albums
+from album.queries import Viewer, fillable_albums
 from album.services.uploads import SpooledUpload
 
 
@@ -56,4 +56,4 @@ class UploadForm(forms.Form):
         albums = self.fields["album"]
         assert isinstance(albums, forms.ModelChoiceField)  # noqa: S101 - for mypy
         if self.data.get("album") or not self.files:  # else nobody asks: a query costs 4 ms, even to write down
-            albums.queryset = editable_albums(user)
+            albums.queryset = fillable_albums(user)

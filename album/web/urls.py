@@ -9,6 +9,7 @@ from album.web.routes import (
     media,
     places,
     processing,
+    pwa,
     search,
     sharing,
     statistics,
@@ -20,6 +21,6 @@ from album.web.routes import (
 app_name = "album"
 ROOMS = (
     *(timeline, media, files, trash, upload, albums, sharing, search, places),
-    *(processing, ai_settings, statistics, account, health),
+    *(processing, ai_settings, statistics, account, pwa, health),
 )
 urlpatterns = [address for room in ROOMS for address in room.urlpatterns]

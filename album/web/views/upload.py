@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from album import tasks
 from album.exceptions import AlbumError, StorageError, StorageFull
 from album.models import AIProcessingSettings, Album, MediaItem
 from album.models.media import Kind
-from album.queries import editable_albums
+from album.queries import fillable_albums
 from album.services.ingest import IngestResult, ingest_spooled
 from album.services.uploads import SpooledUpload, SpoolHandler
 from album.tasks.bell import ring_bell
@@ -28,6 +32,7 @@ from album.web.forms import UploadForm
 from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
+HASHES_MAX = 500
 HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE, HTTP_STORAGE_FULL = 422, 503, 507
 
 
@@ -75,22 +80,53 @@ class Outcome:
         return {"name": self.name, "id": pk, "status": self.status, "detail": self.detail, "url": self.url}
 
 
-@csrf_exempt  # checked in _receive: the check reads the body, which only a member may send, and only into a spool
+@require_POST
+@login_required
+def known(request: MemberRequest) -> HttpResponse:
+    """Which of these contents the member has already: ``{"hashes": [SHA-256…]}`` → their pages by hash."""
+    try:
+        hashes = [text for text in json.loads(request.body)["hashes"] if isinstance(text, str)][:HASHES_MAX]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return JsonResponse({"detail": _("A JSON object with a list of hashes is needed.")}, status=400)
+    items = MediaItem.objects.filter(owner=request.user, sha256__in=hashes, trashed_at=None)
+    pages = {
+        sha256: reverse("album:photo_detail", args=(clip_of or pk,))
+        for pk, sha256, clip_of in items.values_list("pk", "sha256", "clip_of")
+    }
+    return JsonResponse({"known": pages})
+
+
+@csrf_exempt  # checked later: the check reads the body, which only a member may send, and only into a spool
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def upload(request: MemberRequest) -> HttpResponse:
     """The form, and after it what became of each file. The status tells programs whether any was stored."""
     if request.method != "POST":
         return _page(request, UploadForm(request.user), [])
+    return _into_spool(request, csrf_protect(_receive))
+
+
+@csrf_exempt  # the system's share sheet knows no token; a page of another site is told by its headers
+@require_POST
+@login_required
+def share_target(request: MemberRequest) -> HttpResponse:
+    """What other apps share with the installed album, answered with the upload page."""
+    if request.headers.get("Sec-Fetch-Site", "cross-site") not in ("none", "same-origin"):
+        raise PermissionDenied
+    return _into_spool(request, _receive)
+
+
+def _into_spool(
+    request: MemberRequest, receive: Callable[[MemberRequest, SpoolHandler], HttpResponse]
+) -> HttpResponse:
     handler = SpoolHandler(request)
     request.upload_handlers = [handler]
     try:
-        return _receive(request, handler)
+        return receive(request, handler)
     finally:
         handler.discard()
 
 
-@csrf_protect
 def _receive(request: MemberRequest, handler: SpoolHandler) -> HttpResponse:
     """Takes a form with files, or a body that is one file, whose ``name`` and other fields are in the address."""
     outcomes: list[Outcome] = []
@@ -107,7 +143,7 @@ def _receive(request: MemberRequest, handler: SpoolHandler) -> HttpResponse:
             for place, file in enumerate(form.cleaned_data["uploads"])
         ]
         new = [outcome.result.item for outcome in outcomes if outcome.result and outcome.result.is_new]
-        transaction.on_commit(lambda: _ring(new))
+        transaction.on_commit(lambda: ring_for(new))
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         answer = {"files": [outcome.as_json() for outcome in outcomes], "errors": form.errors}
         return JsonResponse(answer, status=_status(outcomes, 201))
@@ -130,7 +166,7 @@ def _store(
 
 
 def _page(request: MemberRequest, form: UploadForm, outcomes: list[Outcome], status: int = 200) -> HttpResponse:
-    albums = editable_albums(request.user) if settings.ALLOWED_EXTERNAL_IMAGE_HOSTS else []
+    albums = fillable_albums(request.user) if settings.ALLOWED_EXTERNAL_IMAGE_HOSTS else []
     context = {"form": form, "outcomes": outcomes, "albums": albums}
     return render(request, "album/upload.html", context, status=status)
 
@@ -147,7 +183,7 @@ def _status(outcomes: list[Outcome], if_new: int) -> int:
     return HTTP_UNAVAILABLE if is_broken else HTTP_UNPROCESSABLE
 
 
-def _ring(items: list[MediaItem]) -> None:
+def ring_for(items: list[MediaItem]) -> None:
     """Rings for each new item. Without a broker the periodic check finds them, and the night describes them."""
     if not items:
         return
