@@ -82,3 +82,7 @@ document.addEventListener("keydown", (event) => {
   const box = document.getElementById("q");
   if (box) { event.preventDefault(); box.focus(); }
 });
+
+// The installed app says when it is offline.
+const worker = document.querySelector("link[rel=manifest]")?.dataset.worker;
+if (worker) navigator.serviceWorker?.register(worker).catch(() => {}); // without TLS there is none
