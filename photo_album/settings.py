@@ -190,7 +190,12 @@ ACCOUNT_SESSION_REMEMBER = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Photo Album"
-MFA_TOTP_TOLERANCE = 1  # steps of 30 s: small machines have no clock of their own
+MFA_FORMS = {
+    "add_webauthn": "album.web.passkey_forms.AddForm",
+    "login_webauthn": "album.web.passkey_forms.LoginForm",
+    "authenticate_webauthn": "album.web.passkey_forms.AuthenticateForm",
+    "reauthenticate_webauthn": "album.web.passkey_forms.ReauthenticateForm",
+}
 USERSESSIONS_ADAPTER = "album.web.account_adapter.SessionsAdapter"
 SOCIALACCOUNT_ADAPTER = "album.web.account_adapter.SocialAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads to another site is against our Content-Security-Policy
@@ -258,6 +263,7 @@ CELERY_TASK_ROUTES = {  # everything else goes to "media"
     "album.tasks.process_photo_ai": {"queue": "ai"},
     "album.tasks.process_video_ai": {"queue": "ai"},
     "album.tasks.check_library": {"queue": "ai"},
+    "album.tasks.download_weights": {"queue": "ai"},
     "album.tasks.make_video_proxy": {"queue": "ai"},
 }
 CELERY_WORKER_CONCURRENCY = env.optional_integer("CELERY_WORKER_CONCURRENCY", 1, 64) or 1

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
 from django.db import transaction
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from album.models import AIProcessingSettings
-from album.services.schedule import write_beat_schedule
+from album.models.media import Kind
+from album.services.schedule import MISSED_NIGHTS, NIGHTS, write_beat_schedule
 
 SCHEDULE_FIELDS = ("processing_enabled", "scheduled_processing", "schedule_hour", "schedule_minute")
+BEAT_IS_HEARD = timedelta(minutes=20)
+"""It rings for missed nights every 15 minutes, and writes that down within 3."""
 
 
 def save_ai_settings(row: AIProcessingSettings) -> None:
@@ -24,3 +31,36 @@ def save_ai_settings(row: AIProcessingSettings) -> None:
             row.schedule_changed_at = timezone.now()
         row.save()
         write_beat_schedule(row)
+
+
+@dataclass(frozen=True, slots=True)
+class NextNight:
+    """The next night of a kind by beat's rows; ``at`` None: there will be none."""
+
+    kind: Kind
+    at: datetime | None
+    is_overdue: bool = False
+    """Beat should have rung already, and has not."""
+
+
+def next_nights() -> list[NextNight]:
+    """When beat will ring for photos and for videos, by its own rows, arithmetic and time zone."""
+    rows = PeriodicTask.objects.select_related("crontab").filter(name__in=NIGHTS.values())
+    entries = {entry.name: entry for entry in rows}
+    return [_next_night(kind, entries.get(name)) for kind, name in NIGHTS.items()]
+
+
+def is_beat_heard() -> bool:
+    """True while beat has rung lately, or has not had the time to since its rows were made."""
+    entry = PeriodicTask.objects.filter(name=MISSED_NIGHTS).first()
+    return entry is not None and timezone.now() - (entry.last_run_at or entry.date_changed) < BEAT_IS_HEARD
+
+
+def _next_night(kind: Kind, entry: PeriodicTask | None) -> NextNight:
+    if entry is None or not entry.enabled or entry.crontab is None:
+        return NextNight(kind, None)
+    # Beat counts from here too where an entry has never run (ModelEntry in django_celery_beat.schedulers).
+    since = entry.last_run_at or entry.date_changed
+    is_due, wait_s = entry.schedule.is_due(since)
+    moment = timezone.now() + timedelta(seconds=wait_s + 0.5)
+    return NextNight(kind, moment.replace(microsecond=0), bool(is_due))

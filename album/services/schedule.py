@@ -8,10 +8,15 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask, PeriodicTasks
 
 from album.models import AIProcessingSettings
+from album.models.media import Kind
 from album.models.processing import VIDEO_DELAY
+
+NIGHTS = {Kind.PHOTO: "Photo Album: photos at night", Kind.VIDEO: "Photo Album: videos at night"}
+MISSED_NIGHTS = "Photo Album: missed nights"
 
 
 class Chore(NamedTuple):
@@ -42,12 +47,10 @@ def write_beat_schedule(row: AIProcessingSettings) -> None:
     is_enabled = row.processing_enabled and row.scheduled_processing
     at = time(row.schedule_hour, row.schedule_minute)
     with transaction.atomic():
-        _write_night("Photo Album: photos at night", "process_pending_photos_batch", at, is_enabled=is_enabled)
-        _write_night(
-            "Photo Album: videos at night", "process_pending_videos_batch", video_time(at), is_enabled=is_enabled
-        )
+        _write_night(NIGHTS[Kind.PHOTO], "process_pending_photos_batch", at, is_enabled=is_enabled)
+        _write_night(NIGHTS[Kind.VIDEO], "process_pending_videos_batch", video_time(at), is_enabled=is_enabled)
         every_quarter = _crontab(minute="*/15", hour="*")
-        _write_row("Photo Album: missed nights", "start_missed_nights", every_quarter, {}, is_enabled=True)
+        _write_row(MISSED_NIGHTS, "start_missed_nights", every_quarter, {}, is_enabled=True)
         PeriodicTasks.update_changed()
 
 
@@ -103,6 +106,10 @@ def _write_row(
     if entry is None:
         PeriodicTask.objects.create(name=name, **wanted)
     elif any(getattr(entry, field) != value for field, value in wanted.items()):
+        if entry.crontab != crontab:
+            entry.last_run_at = (
+                timezone.now()
+            )  # else beat finds a new hour that has passed today overdue, and rings
         for field, value in wanted.items():
             setattr(entry, field, value)
         entry.save()

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from album.exceptions import AlbumError, StorageError
 from album.models import Album
-from album.queries import editable_albums
+from album.queries import fillable_albums
 from album.services.external_images import ExternalImageUnavailable, attach_external_image, note_failure
 from album.tasks.bell import ring_bell
 from album.tasks.media import prepare_media
@@ -47,7 +47,7 @@ def download_external_image_and_attach(  # noqa: PLR0913, PLR0917 - the signatur
     if album is None:
         return {"skipped": f"there is no album {object_id}"}
     owner = album.owner if user_id is None else User.objects.filter(pk=user_id).first()
-    if owner is None or not editable_albums(owner).filter(pk=object_id).exists():
+    if owner is None or not fillable_albums(owner).filter(pk=object_id).exists():
         return {"skipped": f"user {user_id} may not fill album {object_id}"}
     try:
         result = attach_external_image(owner=owner, album=album, url=image_url)

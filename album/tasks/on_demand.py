@@ -49,7 +49,6 @@ def start_download(*, name: str, accepts_licence: bool) -> None:
 
 @shared_task(
     name="album.tasks.download_weights",
-    queue=QUEUE_AI,
     soft_time_limit=DOWNLOAD_LIMIT_S,
     time_limit=DOWNLOAD_LIMIT_S + 60,
 )
