@@ -202,7 +202,7 @@ def test_preferences_hold_at_once_and_cost_no_query(signed_in: Client, cast: Cas
 
 def test_times_are_told_in_the_time_zone_of_the_user(signed_in: Client, cast: Cast) -> None:
     Preferences.objects.create(user=cast.alice, time_zone="Pacific/Kiritimati")  # 14 hours ahead
-    key, text = create_key(user=cast.alice, name="clock", scopes=["read"])
+    key, _text = create_key(user=cast.alice, name="clock", scopes=["read"])
     used_at = timezone.now().replace(year=2026, month=3, day=4, hour=20, minute=5)
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=used_at)
 
