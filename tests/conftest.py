@@ -42,8 +42,9 @@ def _own_folders(tmp_path: Path, settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process knows of grants it reads once in each test, not at moments that differ from run to run."""
-    from album.web import grants  # here, as below
+    from album.web import files_door, grants  # here, as below
 
+    monkeypatch.setattr(files_door, "close_old_connections", lambda: None)  # nor does Django's own test client
     monkeypatch.setattr(grants.ledger, "known", grants.Known())
     monkeypatch.setattr(grants, "KNOWN_FOR_S", 1e9)
 

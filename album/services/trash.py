@@ -21,6 +21,7 @@ from album.models import MediaItem
 from album.preparation.paths import rendition_path
 from album.preparation.sidecars import sidecars_of
 from album.queries import in_trash, owned_by
+from album.services.grants import revoke_items
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ def _set_trashed(allowed: QuerySet[MediaItem], items: Iterable[MediaItem], at: d
     with transaction.atomic():
         ids = list(allowed.filter(pk__in=[item.pk for item in items]).values_list("pk", flat=True))
         MediaItem.objects.filter(Q(pk__in=ids) | Q(clip_of__in=ids)).update(trashed_at=at)
+        if at is not None:
+            revoke_items(ids)
     return len(ids)
 
 

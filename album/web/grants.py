@@ -12,9 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from hmac import compare_digest
 from threading import Lock
@@ -146,10 +144,10 @@ def _read() -> Known:
     return known
 
 
-def _rows() -> Iterable[tuple[str, int, int, str, datetime | None]]:
-    """Active users, links that hold, and epochs, in one query."""
+def _rows() -> Any:
+    """Active users, links that hold, and epochs, in one query: kind, id, number, text, moment or None."""
 
-    def told(rows: QuerySet[Any], kind: str, number: Any, text: str, until: Any = None) -> QuerySet[Any, Any]:
+    def told(rows: QuerySet[Any], kind: str, number: Any, text: str, until: Any = None) -> Any:
         columns = {
             "kind": Value(kind, CharField()),
             "number": Cast(number, BigIntegerField()),
@@ -162,10 +160,7 @@ def _rows() -> Iterable[tuple[str, int, int, str, datetime | None]]:
     users = told(User.objects.filter(is_active=True), "u", is_admin, "password")
     held = ShareLink.objects.filter(revoked_at=None, created_by__is_active=True)
     links = told(held, "s", F("created_by"), "password", F("expires_at"))
-    rows: QuerySet[Any, Any] = users.union(
-        links, told(GrantEpoch.objects.all(), "e", F("epoch"), "scope"), all=True
-    )
-    return rows
+    return users.union(links, told(GrantEpoch.objects.all(), "e", F("epoch"), "scope"), all=True)
 
 
 @dataclass(frozen=True, slots=True)

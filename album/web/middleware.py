@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -113,8 +114,8 @@ class Visit:
         if session is None or not session.accessed:
             return self.held.user
         user = self._user
-        if not isinstance(user, User) or not user.is_active:
-            return None
+        if not isinstance(user, User) or not user.is_active or session.get(SESSION_KEY) != str(user.pk):
+            return None  # a program with a key gets none: not every key may look at pictures
         stamp = self._known.user_stamp(user.pk, user.password, user.is_superuser)
         if self._known.users.get(user.pk) != stamp:
             self._look(anew=True)  # signed in a moment ago, or with a new password

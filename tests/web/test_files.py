@@ -9,7 +9,9 @@ import re
 import time
 from collections.abc import Callable
 from datetime import datetime
+from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,12 +21,16 @@ from album.models import MediaItem
 from album.preparation import prepare
 from album.preparation.avif import make_large_avif
 from album.preparation.locks import take_lock
+from album.services.api_keys import create_key
 from album.services.imports import ImportOptions, import_folder
 from album.services.ingest import ingest_upload
+from album.web.addresses import file_address
+from album.web.grants import COOKIE
 from album.web.views import files
 from tests.cast import Cast, make_photo, make_rows, scene_bytes
 from tests.media.video_files import write_video
 from tests.preparation.boxes import SlowBox
+from tests.web.doors import Answer, address_for, browser_of, knock
 
 
 def body(answer) -> bytes:
@@ -32,15 +38,14 @@ def body(answer) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("query", "expected"),
-    [("?side=400", ("WEBP", (400, 300))), ("", ("JPEG", (1600, 1200))), ("?side=9", ("JPEG", (1600, 1200)))],
+    ("name", "expected"), [("thumbnail", ("WEBP", (400, 300))), ("preview", ("JPEG", (1600, 1200)))]
 )
 def test_a_preview_is_scaled_and_says_nothing_about_the_camera(
-    cast: Cast, alice_client: Client, query: str, expected: tuple[str, tuple[int, int]]
+    cast: Cast, alice_client: Client, name: str, expected: tuple[str, tuple[int, int]]
 ) -> None:
     content = scene_bytes(size_px=(2000, 1500), taken_at_local=datetime(2024, 7, 5))
     item = make_photo(cast.alice, content=content)
-    answer = alice_client.get(f"/media/{item.pk}/preview/{query}")
+    answer = alice_client.get(f"/media/{item.pk}/{name}/")
     with Image.open(io.BytesIO(body(answer))) as image:
         assert ((image.format, image.size), dict(image.getexif())) == (expected, {})
     assert answer.headers["Cache-Control"].startswith("private")
@@ -134,6 +139,62 @@ def test_odd_ranges_do_no_harm(cast: Cast, alice_client: Client, wanted: str, st
     assert len(body(answer)) == (item.size_bytes if status == 200 else 0)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ['<script>alert("1")</script>.jpg', "\u202egpj.exe", "a" * 251 + ".jpg", '=cmd()";x=".jpg',
+     "a\r\nSet-Cookie: b=c.jpg", "../../etc/passwd", "\x7f\x01.jpg", 'ü\\"; filename=b.html'],
+)  # fmt: skip
+def test_a_hostile_name_stays_a_name(cast: Cast, alice_client: Client, name: str) -> None:
+    item = make_photo(cast.alice)
+    MediaItem.objects.update(original_name=name)
+    answer = alice_client.get(f"/media/{item.pk}/original/")
+    assert body(answer) == scene_bytes()
+    told = answer.headers["Content-Disposition"]
+    assert told.startswith("attachment") and told.isascii() and told.isprintable()
+    message = Message()
+    message["Content-Disposition"] = told
+    assert message.get_filename() == name
+    assert "Set-Cookie" not in answer.headers and answer.headers["Content-Type"] == "image/jpeg"
+
+
+def test_programs_get_files_by_a_key_that_may_read(cast: Cast) -> None:
+    item, client = make_photo(cast.alice, album=cast.shared), Client()
+    for user, scopes, expected in (
+        (cast.bob, ["read"], 200), (cast.bob, ["upload"], 302), (cast.charlie, ["read"], 404)
+    ):  # fmt: skip
+        _row, key = create_key(user=user, name="a program", scopes=scopes)
+        answer = client.get(f"/media/{item.pk}/original/", headers={"authorization": f"Bearer {key}"})
+        assert (answer.status_code, body(answer) == scene_bytes()) == (expected, expected == 200)
+        assert not {COOKIE, "sessionid"} & set(client.cookies)
+    assert client.get(f"/media/{item.pk}/original/", headers={"authorization": "Bearer \x00"}).status_code == 302
+
+
+def test_nginx_is_told_where_the_file_lies(cast: Cast, alice_client: Client, settings, tmp_path: Path) -> None:
+    settings.X_ACCEL_REDIRECT_PREFIX = "/protected/"
+    item, client = make_photo(cast.alice), browser_of(cast.alice)
+    folder = f"/protected/renditions/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}"
+    expected = {
+        "thumbnail": (f"{folder}/grid.webp", "image/webp"),
+        "preview": (f"{folder}/preview.jpg", "image/jpeg"),
+        "original": (f"/protected/{item.original.name}", "image/jpeg"),
+    }
+    for name, told in expected.items():
+        answers: list[Any] = [alice_client.get(f"/media/{item.pk}/{name}/")]
+        if name != "original":
+            answers.append(knock(address_for(cast.alice, item, name), client))
+        for answer in answers:
+            assert (answer.headers["X-Accel-Redirect"], answer.headers["Content-Type"]) == told
+            assert (answer.body if isinstance(answer, Answer) else body(answer)) == b""
+
+
+def test_nginx_never_sends_what_lies_outside_of_the_storage(
+    alice_client: Client, indexed: MediaItem, settings
+) -> None:
+    settings.X_ACCEL_REDIRECT_PREFIX = "/protected/"
+    answer = alice_client.get(f"/media/{indexed.pk}/original/")
+    assert "X-Accel-Redirect" not in answer.headers and body(answer) == scene_bytes()
+
+
 def test_a_lost_original_is_not_found(cast: Cast, alice_client: Client) -> None:
     item = make_rows(cast.alice, 1)[0]
     assert alice_client.get(f"/media/{item.pk}/original/").status_code == 404
@@ -205,13 +266,12 @@ def caching(answer) -> str:
 
 def test_what_changes_gets_another_address(cast: Cast, alice_client: Client) -> None:
     item = make_photo(cast.alice)
-    for page, side in (("/", "&amp;side=400"), (f"/media/{item.pk}/", "")):
-        (shown,) = re.findall(r'src="(/media/\S+preview/\S+)"', alice_client.get(page).content.decode())
-        assert shown == f"/media/{item.pk}/preview/?v={item.sha256[:8]}{side}"
-    address = f"/media/{item.pk}/preview/?v="
-    assert caching(alice_client.get(address + item.sha256[:8])) == "private, max-age=31536000, immutable"
-    for other in (address, address + "0" * 8, f"/media/{item.pk}/original/"):
-        assert caching(alice_client.get(other)) == "private, no-cache"
+    addresses = {name: file_address(name, item) for name in ("preview", "original")}
+    assert addresses["preview"].endswith(f"/preview/?v={item.sha256}")
+    for address in addresses.values():
+        assert caching(alice_client.get(address)) == "private, max-age=31536000, immutable"
+    for other in ("preview/?v=", "preview/?v=00000000", "original/", "thumbnail/?v=%00"):
+        assert caching(alice_client.get(f"/media/{item.pk}/{other}")) == "private, no-cache"
 
 
 def test_a_video_gets_another_address_with_its_copy(cast: Cast, alice_client: Client, tmp_path: Path) -> None:
