@@ -38,6 +38,12 @@ PHONE = Screen("phone", 360, 740, is_touched=True)
 
 def axe(page: Page) -> None:
     """Fails with what a person needs to mend each violation that axe-core calls serious or critical."""
+    found = violations(page)
+    assert not found, f"{page.url}\n" + "\n".join(found)
+
+
+def violations(page: Page) -> list[str]:
+    """The serious and critical violations of the open page that axe-core finds, in words."""
     if not AXE.exists():
         pytest.skip("axe-core is missing: scripts/fetch_assets --dev")
     page.evaluate(
@@ -45,8 +51,7 @@ def axe(page: Page) -> None:
     )
     page.evaluate(AXE.read_text(encoding="utf-8"))  # by the debugger: the page's own policy forbids such a script
     found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
-    grave = [_in_words(one) for one in found if one["impact"] in {"serious", "critical"}]
-    assert not grave, f"{page.url}\n" + "\n".join(grave)
+    return [_in_words(one) for one in found if one["impact"] in {"serious", "critical"}]
 
 
 def _in_words(violation: dict[str, Any]) -> str:

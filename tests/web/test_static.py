@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_collected_names_carry_their_hash_and_modules_import_each_other_by_it(co
         for target in IMPORT.findall(module.read_text()):
             assert re.search(r"\.[0-9a-f]{12}\.js$", target), f"{module.name} imports {target}"
             assert (module.parent / target).exists()
+
+
+def test_collected_files_are_kept_by_browsers_and_sent_compressed(collected: Path) -> None:
+    hashed = staticfiles_storage.url("album/album.css")
+    with closing(Client().get(hashed, headers={"accept-encoding": "gzip"})) as answer:
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Encoding"] == "gzip"
+    with closing(Client().get("/static/album/album.css")) as answer:
+        assert "immutable" not in answer.headers["Cache-Control"]
 
 
 def test_what_was_not_collected_goes_by_its_own_name() -> None:
