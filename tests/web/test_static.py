@@ -69,7 +69,7 @@ def test_collected_names_carry_their_hash_and_modules_import_each_other_by_it(co
             assert (module.parent / target).exists()
 
 
-def test_collected_files_are_kept_by_browsers_and_sent_compressed(collected: Path) -> None:
+def test_collected_files_are_kept_by_browsers_and_sent_compressed(collected: Path, db: None) -> None:
     hashed = staticfiles_storage.url("album/album.css")
     with closing(Client().get(hashed, headers={"accept-encoding": "gzip"})) as answer:
         assert "immutable" in answer.headers["Cache-Control"]

@@ -16,5 +16,5 @@ def test_a_site_admin_is_told_whose_items_these_are(cast: Cast, alice_client: Cl
     admin = Client()
     admin.force_login(cast.admin)
     page = admin.get("/trash/").content.decode()
-    assert (page.count("belongs to"), page.count("belongs to alice")) == (1, 1)
+    assert (page.count("Belongs to"), page.count("Belongs to alice")) == (1, 1)
     assert "belongs to" not in alice_client.get("/trash/").content.decode()
