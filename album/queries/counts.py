@@ -16,13 +16,21 @@ class Month(Func):
 
     arity = 1
     output_field = CharField()
+    pattern = "YYYY-MM"
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="substr(%(expressions)s, 1, 7)", **context)
+        template = f"substr(%(expressions)s, 1, {len(self.pattern)})"
+        return self.as_sql(compiler, connection, template=template, **context)
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
-        template = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM')"
+        template = f"to_char(%(expressions)s AT TIME ZONE 'UTC', '{self.pattern}')"
         return self.as_sql(compiler, connection, template=template, **context)
+
+
+class Day(Month):
+    """The day of a moment in UTC, ``2026-11-21``."""
+
+    pattern = "YYYY-MM-DD"
 
 
 def month_counts(items: QuerySet[MediaItem]) -> list[tuple[str, int]]:

@@ -23,7 +23,7 @@ def items_with(person: Person, user: Viewer) -> QuerySet[MediaItem]:
 
 
 def with_faces(people: QuerySet[Person]) -> QuerySet[Person]:
-    """``people`` with ``item_count``, and ``face_id``: the item that stands for them; who is seen most comes first."""
+    """``people`` with ``item_count`` and ``face_id``, the item that stands for them; the most frequent first."""
     is_named = ~Q(item_people__source=ItemPerson.Source.REMOVED)
     named = ItemPerson.objects.filter(person=OuterRef("pk")).exclude(source=ItemPerson.Source.REMOVED)
     newest = named.filter(item__shelf__lt=Shelf.CLIP).order_by("-item__timeline_at", "-item").values("item")

@@ -48,6 +48,7 @@ import { blur, dress, make_tile, show } from "./tile.js";
 const PIECE = 100; // rows in one answer
 const MOST_KEPT = 6000; // rows; beyond it those far away are forgotten
 const HEADING = 44; // pixels, as grid.css has it
+const ROOM_FOR_NAME = 330; // pixels; a day that is narrower is named in short
 
 export class Grid {
   constructor(element) {
@@ -56,6 +57,9 @@ export class Grid {
     this.texts = element.dataset;
     this.language = document.documentElement.lang || "en";
     this.days = new Intl.DateTimeFormat(this.language, { dateStyle: "full", timeZone: "UTC" });
+    this.months = new Intl.DateTimeFormat(this.language, { month: "long", year: "numeric", timeZone: "UTC" });
+    const short = { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" };
+    this.short_days = new Intl.DateTimeFormat(this.language, short);
     this.places = new Map(); // id → [section, place in it]
     this.current = null; // the id that Tab reaches
     this.picking = new Picking(this);
@@ -157,6 +161,7 @@ export class Grid {
 
   make_section(month, count) {
     const element = document.createElement("section");
+    if (month) element.dataset.name = this.months.format(new Date(`${month}-01T00:00Z`));
     return { month, count, element, rows: [], next: undefined, layout: null, height: 0, tiles: new Map(), heads: [] };
   }
 
@@ -261,6 +266,8 @@ export class Grid {
     const missing = section.count === null || section.next === null ? 0 : section.count - section.rows.length;
     section.height = section.layout.height + (missing > 0 ? estimate(missing, this.form) : 0);
     section.element.style.height = `${section.height}px`;
+    section.drawn = null;
+    for (const [i, tile] of section.tiles) put(tile, section.layout.boxes[i]); // rows that came changed the last line
   }
 
   top_of(wanted) {
@@ -374,7 +381,8 @@ export class Grid {
   head(section, heading) {
     const head = document.createElement("div"), name = document.createElement("h2");
     head.className = "day";
-    name.textContent = this.days.format(new Date(`${heading.day}T00:00Z`));
+    const names = heading.width < ROOM_FOR_NAME ? this.short_days : this.days;
+    name.textContent = names.format(new Date(`${heading.day}T00:00Z`));
     head.append(name);
     put(head, { ...heading, height: HEADING });
     section.heads.push(head);

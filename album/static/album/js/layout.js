@@ -1,7 +1,7 @@
 /* Where pictures stand: lines as wide as the grid, every picture in its own proportions. No elements here. */
 
 const NARROWEST = 0.45, WIDEST = 3.2; // beyond these a picture is cut, or it would fill the line or vanish in it
-const LEAST_GROUP = 150; // pixels; a day with a single upright picture still has room for its name
+const LEAST_GROUP = 165; // pixels; a day with a single upright picture still has room for its name
 
 /**
  * The boxes of `rows`, and the headings of their days.

@@ -6,7 +6,6 @@ const SHORT = 2.5; // windows; a timeline that is not longer needs no bar
 export class Scrubber {
   constructor(grid) {
     this.grid = grid;
-    this.names = new Intl.DateTimeFormat(grid.language, { month: "long", year: "numeric", timeZone: "UTC" });
     this.bar = box("scrubber");
     this.bar.tabIndex = 0;
     this.thumb = box("scrubber-thumb");
@@ -16,7 +15,6 @@ export class Scrubber {
     const facts = { role: "slider", "aria-orientation": "vertical", "aria-label": grid.texts.textDates, "aria-valuemin": 0 };
     for (const [name, value] of Object.entries(facts)) this.bar.setAttribute(name, value);
     grid.element.after(this.bar);
-    grid.element.classList.add("scrubbed");
     this.bar.addEventListener("pointerdown", (event) => this.drag(event));
     this.bar.addEventListener("keydown", (event) => this.on_key(event));
     this.rule();
@@ -54,7 +52,7 @@ export class Scrubber {
     const start = this.grid.top_of(this.grid.sections[0]);
     const part = Math.min(1, Math.max(0, (scrollY - start) / Math.max(1, whole - innerHeight)));
     const place = this.place();
-    const words = this.names.format(new Date(`${this.grid.sections[place].month}-01T00:00Z`));
+    const words = this.grid.sections[place].element.dataset.name;
     this.thumb.style.top = `${part * this.bar.clientHeight}px`;
     if (this.label.textContent === words) return;
     this.label.textContent = words;
