@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+TILE_PARTS = ("{z}", "{x}", "{y}")
 OWN_PREFIXES = ("AI_", "PHOTO_ALBUM_")
 
 
@@ -88,6 +89,13 @@ class Environment:
     def words(self, name: str, default: list[str]) -> list[str]:
         value = self.text(name, ",".join(default))
         return [word.strip() for word in value.split(",") if word.strip()]
+
+    def tiles(self, name: str) -> str:
+        """The address of map tiles with ``{z}``, ``{x}`` and ``{y}`` in it, or nothing."""
+        value = self.text(name, "")
+        if value and not (value.startswith(("https://", "http://")) and all(part in value for part in TILE_PARTS)):
+            raise ImproperlyConfigured(f"{name}={value!r} is not like https://tiles.example/{{z}}/{{x}}/{{y}}.png")
+        return value
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         url = self.text(name, default)  # not repeated in messages: it may hold a password

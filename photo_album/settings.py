@@ -145,6 +145,10 @@ DECODE_MEMORY_MB = env.integer("DECODE_MEMORY_MB", 700, 200, 64_000)
 ALLOWED_EXTERNAL_IMAGE_HOSTS = env.words("ALLOWED_EXTERNAL_IMAGE_HOSTS", [])
 EXTERNAL_IMAGE_MAX_BYTES = env.integer("EXTERNAL_IMAGE_MAX_MB", 50, 1, 10_000) * 1_000_000
 
+# Map: without tiles it draws the world from a file of its own, and asks nobody.
+MAP_TILES_URL = env.tiles("MAP_TILES_URL")
+MAP_ATTRIBUTION = env.text("MAP_ATTRIBUTION", "")
+
 # Jobs API
 JOB_MAX_BYTES = env.integer("JOB_MAX_MB", 50, 1, 1_000_000) * 1_000_000
 JOBS_PER_HOUR = env.integer("JOBS_PER_HOUR", 600, 1, 1_000_000)

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -154,6 +155,7 @@ def _told(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] 
         "forms": {what: form(item) for what, form in FORMS.items()} | (refused or {}),
         "may_edit": is_own or editable_by(user).filter(pk=item.pk).exists(),
         "may_delete": is_own,
+        "map_tiles": (settings.MAP_TILES_URL, settings.MAP_ATTRIBUTION),
         "moves_by_itself": item.is_animated and item.mime_type in MOVING_PICTURES,
     }
 

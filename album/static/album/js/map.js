@@ -30,6 +30,7 @@ async function draw(box, options = {}) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (still) Object.assign(map.options, { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false });
   if (box.dataset.tiles) {
+    map.attributionControl.setPrefix(false);
     L.tileLayer(box.dataset.tiles, { maxZoom: 19, attribution: box.dataset.attribution ?? "" }).addTo(map);
   } else {
     countries(box.dataset.world, topojson).then((land) => {

@@ -1,0 +1,149 @@
+"""People by name: whom a user knows, and the pictures they are in."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from album import queries
+from album.models import MediaItem, Person
+from album.queries.people import items_with, people_of, with_faces
+from album.queries.places import countries
+from album.services import people as service
+from album.services.editing import EditRefused
+from album.web.album_grid import FIRST_ROWS, read_grid
+from album.web.requests import MemberRequest
+from album.web.rows import Grid, grid_answer, read_limit
+
+PAGE_SIZE = 60
+CHOICES_MAX = 500
+
+
+@require_safe
+@login_required
+def people(request: MemberRequest) -> HttpResponse:
+    """Everybody whom the user knows by name, those in most pictures first; with ``?q=`` whose names match."""
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:120]
+    known = people_of(request.user)
+    if text:
+        known = known.filter(name__icontains=text)
+    page = Paginator(with_faces(known), PAGE_SIZE).get_page(request.GET.get("page"))
+    shown = [(person, getattr(person, "face_id", None)) for person in page]
+    faces = MediaItem.objects.in_bulk([face_id for _person, face_id in shown if face_id])
+    cards = [(person, faces.get(face_id)) for person, face_id in shown]
+    return render(request, "album/people.html", {"page": page, "cards": cards, "query": text})
+
+
+@require_safe
+@login_required
+def person(request: MemberRequest, pk: int) -> HttpResponse:
+    """One person and the items with them."""
+    here, holder = _known(request, pk), request.grants.holder
+    items = items_with(here, request.user)
+    try:
+        rows, older = read_grid(items, None, request.user, holder, (request.GET.get("before", ""), FIRST_ROWS))
+    except queries.BadPosition as error:
+        messages.error(request, str(error))
+        return redirect("album:person", pk)
+    grid = Grid(
+        source=reverse("album:person_items", args=(pk,)),
+        months=reverse("album:person_months", args=(pk,)),
+        rows=rows,
+        after=older,
+        older=f"?before={older}" if older else "",
+        is_start="before" not in request.GET,
+    )
+    others = people_of(request.user).filter(owner=here.owner_id).exclude(pk=pk).order_by("name")[:CHOICES_MAX]
+    context = {"person": here, "grid": grid, "others": others, "countries": countries(items)[:5]}
+    return render(request, "album/person.html", context)
+
+
+@require_safe
+@login_required
+def person_items(request: MemberRequest, pk: int) -> HttpResponse:
+    """Rows for the grid of a person: ``?before=`` a place, ``?month=2026-11``, ``?limit=``."""
+    holder, items = request.grants.holder, items_with(_known(request, pk), request.user)
+    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
+    try:
+        if month := request.GET.get("month"):
+            items = queries.in_month(items, month)
+        rows, after = read_grid(items, None, request.user, holder, place)
+    except queries.BadPosition as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    return grid_answer(rows, after)
+
+
+@require_safe
+@login_required
+def person_months(request: MemberRequest, pk: int) -> HttpResponse:
+    """The months in which there are items with a person."""
+    months = queries.month_counts(items_with(_known(request, pk), request.user))
+    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
+
+
+@require_POST
+@login_required
+def rename(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    """Gives another name; the name of somebody else joins the two."""
+    here = _known(request, pk)
+    try:
+        here = service.rename_person(person=here, name=request.POST.get("name", ""))
+    except EditRefused as error:
+        messages.error(request, str(error))
+    return redirect("album:person", here.pk)
+
+
+@require_POST
+@login_required
+def merge(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    """Joins a person with another one, whose name stays."""
+    here = _known(request, pk)
+    other = people_of(request.user).filter(pk=_number(request.POST.get("into", ""))).first()
+    try:
+        if other is None:
+            raise EditRefused(_("Choose another person of the same library."))
+        service.merge_people(person=here, into=other)
+    except EditRefused as error:
+        messages.error(request, str(error))
+        return redirect("album:person", pk)
+    return redirect("album:person", other.pk)
+
+
+@require_POST
+@login_required
+def choose_face(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    """Shows the picture ``item`` for a person."""
+    here = _known(request, pk)
+    item = queries.visible_to(request.user).filter(pk=_number(request.POST.get("item", ""))).first()
+    if item is None:
+        raise Http404
+    try:
+        service.choose_face(person=here, item=item)
+    except EditRefused as error:
+        messages.error(request, str(error))
+    return redirect("album:person", pk)
+
+
+@require_POST
+@login_required
+def forget(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    """Takes a name away from all pictures."""
+    here = _known(request, pk)
+    service.forget_person(person=here)
+    messages.success(request, _("The name “%s” is gone. The pictures are still there.") % here.name)
+    return redirect("album:people")
+
+
+def _known(request: MemberRequest, pk: int) -> Person:
+    return get_object_or_404(people_of(request.user), pk=pk)
+
+
+def _number(text: str) -> int:
+    """The id that ``text`` is, 0 where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else 0
