@@ -20,7 +20,7 @@ class Growth(NamedTuple):
 
     month: str
     kind: str
-    count: int
+    item_count: int
     size_bytes: int
 
 
@@ -28,7 +28,7 @@ class Top(NamedTuple):
     """A name and how many items bear it."""
 
     name: str
-    count: int
+    item_count: int
 
 
 class Failure(NamedTuple):
@@ -36,7 +36,7 @@ class Failure(NamedTuple):
 
     stage: str
     error: str
-    count: int
+    item_count: int
 
 
 def counted_for(user: Viewer) -> QuerySet[MediaItem]:

@@ -9,7 +9,7 @@ from functools import partial
 from celery import current_app, shared_task
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -61,10 +61,11 @@ def download_weights(name: str) -> dict[str, str]:
 
 def is_worker_there() -> bool:
     """True when a worker that takes batches answers within a second; remembered for a quarter of a minute."""
-    known = cache.get("ai-worker")
+    memory = caches["memory"]
+    known = memory.get("ai-worker")
     if known is None:
         known = _ask_workers()
-        cache.set("ai-worker", known, REMEMBER_WORKERS_S)
+        memory.set("ai-worker", known, REMEMBER_WORKERS_S)
     return bool(known)
 
 

@@ -1,5 +1,9 @@
 """Statistics."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from album.web.views.statistics import statistics
+
+urlpatterns = [
+    path("statistics/", statistics, name="statistics"),
+]

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from album import tasks
 from album.exceptions import BatchRefused, WeightsMissing
+from album.inference.catalogue import find_entry
 from album.models import AIProcessingSettings, Status
 from album.models.media import Kind
 from album.services.ai_settings import is_beat_heard, next_nights, save_ai_settings
@@ -82,10 +83,11 @@ def models(request: MemberRequest) -> HttpResponse:
 def download(request: MemberRequest) -> HttpResponse:
     """Asks a worker to fetch the weights ``name``; with ``stop``, to leave it."""
     name = request.POST.get("name", "")
-    if "stop" in request.POST:
-        stop_download(name=name)
-        return _back(request)
     try:
+        find_entry(name)
+        if "stop" in request.POST:
+            stop_download(name=name)
+            return _back(request)
         tasks.start_download(name=name, accepts_licence="accepts" in request.POST)
     except WeightsMissing as error:
         raise Http404 from error

@@ -1,0 +1,66 @@
+// Draws <div data-plot="ID"> with uPlot from the JSON of <script id="ID">: {labels, data: [seconds, numbers, …]}.
+// The same numbers stand in a table beside it, so a reader without eyes or scripts misses nothing.
+
+const COLORS = ["--accent", "--ai"];
+const HEIGHT_PX = 240;
+const plots = new Map();
+
+function draw(place) {
+  const { labels, data } = JSON.parse(document.getElementById(place.dataset.plot).textContent);
+  const style = getComputedStyle(place);
+  const color = (name) => resolved(style.getPropertyValue(name));
+  const axis = { stroke: color("--faint"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+  const series = labels.map((label, number) => {
+    const stroke = color(COLORS[number]);
+    const drawn = { label, stroke, width: 2, fill: faded(stroke), points: { show: data[0].length < 3 } };
+    if ("bars" in place.dataset) drawn.paths = uPlot.paths.bars({ size: [0.7, 40] });
+    return drawn;
+  });
+  const isMonth = place.dataset.dates === "month";
+  const written = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
+    timeZone: "UTC", year: "numeric", month: "short", ...(isMonth ? {} : { day: "numeric" }),
+  });
+  const when = (seconds) => written.format(new Date(seconds * 1000));
+  plots.get(place)?.destroy();
+  plots.set(place, new uPlot({
+    width: place.clientWidth,
+    height: HEIGHT_PX,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    series: [{ label: "", value: (_, seconds) => (seconds == null ? "–" : when(seconds)) }, ...series],
+    axes: [
+      { ...axis, space: 90, values: (_, ticks) => ticks.map(when), incrs: isMonth ? MONTHS : DAYS },
+      { ...axis, size: 60, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString()) },
+    ],
+    scales: { y: { range: (_, least, most) => [0, Math.max(most * 1.05, 4)] } },
+    cursor: { drag: { x: false, y: false } },
+  }, data, place));
+}
+
+const DAY_S = 86400;
+const DAYS = [1, 2, 7, 14, 28].map((days) => days * DAY_S);
+const MONTHS = [30, 60, 90, 180, 365, 730, 1825].map((days) => days * DAY_S); // uPlot's own lengths of months and years
+const WHOLE = [1, 2, 5].flatMap((one) => Array.from({ length: 9 }, (_, power) => one * 10 ** power)).sort((a, b) => a - b);
+
+/** A color as the canvas knows it: light-dark() and var() are of the style sheet. */
+function resolved(value) {
+  const probe = document.createElement("span");
+  probe.style.color = value;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function faded(color) {
+  return color.replace(/^rgb\((.+)\)$/, "rgba($1, 0.16)");
+}
+
+function drawAll() {
+  for (const place of document.querySelectorAll("[data-plot]")) draw(place);
+}
+
+drawAll();
+addEventListener("resize", () => {
+  for (const [place, plot] of plots) plot.setSize({ width: place.clientWidth, height: HEIGHT_PX });
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
