@@ -84,7 +84,9 @@ class InvitationForm(forms.Form):
 
 
 class PasswordLinkForm(forms.Form):
-    user = forms.ModelChoiceField(User.objects.filter(is_active=True).order_by("username"), label=_("Account"))
+    user = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"), label=_("Account"), empty_label=_("Choose one")
+    )
 
 
 @lru_cache(1)

@@ -194,7 +194,7 @@ def test_preferences_hold_at_once_and_cost_no_query(signed_in: Client, cast: Cas
         page = signed_in.get("/accounts/2fa/")
     assert page.headers["Content-Language"] == "de"
     assert 'data-theme="dark"' in page.content.decode()
-    assert page.wsgi_request.user.preferences.time_zone == "Asia/Tokyo"
+    assert cast.alice.preferences.time_zone == "Asia/Tokyo"
     assert len(after) <= len(before)
     assert timezone.get_current_timezone_name() == "UTC"  # the next request of this thread is somebody else's
     assert Client(headers={"accept-language": "fr"}).get("/login/").headers["Content-Language"] == "fr"

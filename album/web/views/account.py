@@ -41,7 +41,7 @@ def account(request: MemberRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-@reauthentication_required(enabled=_changes_email)
+@reauthentication_required(enabled=_changes_email)  # type: ignore[untyped-decorator]
 def profile(request: MemberRequest) -> HttpResponse:
     """Writes name and e-mail address. A new address could take over the account: it asks for the password."""
     form = ProfileForm(request.POST, instance=request.user)
@@ -72,7 +72,7 @@ def preferences(request: MemberRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 @never_cache
 def add_key(request: MemberRequest) -> HttpResponse:
     """Shows the new key, this one time."""

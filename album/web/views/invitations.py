@@ -71,7 +71,7 @@ def withdraw(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @_site_admins_only
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 def password_link(request: MemberRequest) -> HttpResponse:
     """The address at which the owner of an account sets a new password, where no mails are sent."""
     form = PasswordLinkForm(request.POST)
