@@ -13,7 +13,7 @@ from tests.e2e.browser import DESKTOP, KEPT, PHONE, Screen, SignIn, complaints, 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MAIN = (
-    *("timeline", "albums", "album_detail", "photo_detail", "favourites", "archive", "trash", "search", "map"),
+    *("timeline", "albums", "album", "photo_detail", "favourites", "archive", "trash", "search", "map"),
     *("memories", "people", "statistics", "upload", "account", "process_photos_ai", "process_videos_ai"),
     *("ai_settings",),
 )
@@ -37,8 +37,8 @@ def library(live_cast: Cast) -> Cast:
 
 
 def address(name: str) -> str:
-    if name == "album_detail":
-        return reverse("album:album_detail", args=[Album.objects.latest("pk").pk])
+    if name == "album":
+        return reverse("album:album", args=[Album.objects.latest("pk").pk])
     if name == "photo_detail":
         return reverse("album:photo_detail", args=[MediaItem.objects.earliest("pk").pk])
     return reverse(f"album:{name}")

@@ -12,7 +12,8 @@ export class Scrubber {
     this.label = box("scrubber-label");
     this.thumb.append(this.label);
     this.bar.append(this.thumb);
-    const facts = { role: "slider", "aria-orientation": "vertical", "aria-label": grid.texts.textDates, "aria-valuemin": 0 };
+    this.bar.hidden = true; // until follow() knows how long the timeline is
+    const facts = { role: "slider", "aria-orientation": "vertical", "aria-label": grid.texts.textDates, "aria-valuemin": 0, "aria-valuenow": 0 };
     for (const [name, value] of Object.entries(facts)) this.bar.setAttribute(name, value);
     grid.element.after(this.bar);
     this.bar.addEventListener("pointerdown", (event) => this.drag(event));
