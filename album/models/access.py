@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class ShareLink(models.Model):
@@ -28,6 +31,16 @@ class ShareLink(models.Model):
 
     def __str__(self) -> str:
         return f"link {self.pk} ({self.label})"
+
+    @property
+    def is_over(self) -> bool:
+        """True once it was revoked or has expired."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= timezone.now())
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which it is valid, by the clock of whoever asks."""
+        return self.expires_at and timezone.localdate(self.expires_at - timedelta(seconds=1))
 
 
 class ApiKey(models.Model):

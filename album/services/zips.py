@@ -56,6 +56,17 @@ def zip_files(entries: Iterable[ZipEntry]) -> Zip:
     return Zip(iter(stream), len(stream), len(taken))
 
 
+def zip_as_made(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[bytes]:
+    """Chunks of one file with the open ``files``, each closed before the next one is asked for."""
+    from zipstream import ZIP_STORED, ZipStream
+
+    stream, taken = ZipStream(compress_type=ZIP_STORED), set[str]()
+    for name, file in files:
+        stream.add(_chunks(file), _unique(safe_name(name), taken))
+        yield from stream.file()
+    yield from stream.finalize()
+
+
 def safe_name(name: str) -> str:
     """``name`` as a file name that leads nowhere and that no system refuses."""
     kept = "".join(char for char in name if char.isprintable() and char not in FORBIDDEN).strip(" .")
@@ -76,6 +87,10 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _read(entry: ZipEntry) -> Iterator[bytes]:
-    with entry.open_file() as file:
+    yield from _chunks(entry.open_file())
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk

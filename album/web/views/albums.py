@@ -1,48 +1,290 @@
-"""Doors of one album."""
+"""Albums: the list, one of them, its form, its people, its order."""
 
 from __future__ import annotations
 
-import logging
+from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_http_methods
-from kombu.exceptions import OperationalError as BrokerError
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Case, Prefetch, QuerySet, Value, When
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from album.queries import editable_albums
-from album.services.external_images import ExternalImageRefused, check_url, recent_failures
-from album.tasks import download_external_image_and_attach
+from album import queries
+from album.exceptions import AlbumError
+from album.models import Album, MediaItem, Status
+from album.services import albums as service
+from album.services.albums import Role
+from album.web.album_forms import AlbumForm, RuleForm
+from album.web.album_grid import FIRST_ROWS, album_grid, read_grid
 from album.web.requests import MemberRequest
+from album.web.rows import grid_answer, read_limit
 
-logger = logging.getLogger(__name__)
-HTTP_ACCEPTED, HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE = 202, 422, 503
+PAGE_SIZE = 60
+ARRANGED_MAX = 500
+"""So many pictures stand on the page where they are put in order."""
+
+
+@require_safe
+@login_required
+def albums(request: MemberRequest) -> HttpResponse:
+    """The albums at the top, the own ones first; with ``?q=`` those of any depth whose words match."""
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    found = queries.visible_albums(request.user)
+    if text:
+        found = found.filter(title__icontains=text) | found.filter(description__icontains=text)
+    else:
+        # An inner album whose outer one is not shared stands at the top.
+        found = found.exclude(parent__in=found.order_by().values("pk"))
+    page = Paginator(_in_list(found, request.user), PAGE_SIZE).get_page(request.GET.get("page"))
+    cards = _cards(list(page))
+    context = {
+        "query": text,
+        "page": page,
+        "mine": [card for card in cards if card["album"].owner_id == request.user.pk],
+        "shared": [card for card in cards if card["album"].owner_id != request.user.pk],
+    }
+    return render(request, "album/albums.html", context)
+
+
+@require_safe
+@login_required
+def album(request: MemberRequest, pk: int) -> HttpResponse:
+    """One album: what lies in it, and what may be done with it."""
+    here = _visible(request, pk)
+    holder = request.grants.holder
+    items = queries.items_of(here, request.user)
+    try:
+        rows, older = read_grid(items, here, request.user, holder, (request.GET.get("before", ""), FIRST_ROWS))
+    except AlbumError as error:
+        messages.error(request, str(error))
+        return redirect("album:album", pk)
+    counts = queries.status_counts(items)
+    inner = queries.visible_albums(request.user).filter(parent=here)
+    above = queries.parents_of(here)
+    seen = set(
+        queries.visible_albums(request.user).filter(pk__in=[one.pk for one in above]).values_list("pk", flat=True)
+    )
+    context = {
+        "album": here,
+        "parents": [parent for parent in above if parent.pk in seen],
+        "inner": _cards(list(_in_list(inner, request.user))),
+        "grid": album_grid(request, here, "album:album", (rows, older)),
+        "total": sum(counts.values()),
+        "counts": [(status, number) for status, number in counts.items() if number and status != Status.COMPLETED],
+        "is_owner": here.owner_id == request.user.pk or request.user.is_superuser,
+        "may_edit": _is_in(queries.editable_albums(request.user), here),
+        "may_fill": _is_in(queries.fillable_albums(request.user), here),
+    }
+    return render(request, "album/album_detail.html", context)
+
+
+@require_safe
+@login_required
+def album_items(request: MemberRequest, pk: int) -> HttpResponse:
+    """Rows of an album for its grid: ``?before=`` a place, ``?month=2026-11``, ``?limit=``."""
+    here = _visible(request, pk)
+    holder, items = request.grants.holder, queries.items_of(here, request.user)
+    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
+    try:
+        if month := request.GET.get("month"):
+            items = queries.in_month(items, month)
+        rows, after = read_grid(items, here, request.user, holder, place)
+    except AlbumError as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    return grid_answer(rows, after)
+
+
+@require_safe
+@login_required
+def album_months(request: MemberRequest, pk: int) -> HttpResponse:
+    """The months of an album that is ordered newest first."""
+    months = queries.month_counts(queries.items_of(_visible(request, pk), request.user))
+    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def import_url(request: MemberRequest, pk: int) -> HttpResponse:
-    """The form for the address of an image, and after it whether a worker will fetch it (202)."""
-    album = get_object_or_404(editable_albums(request.user), pk=pk)
-    failures = recent_failures(user=request.user, album=album)
-    context = {"album": album, "url": "", "error": "", "host": "", "failures": failures}
-    if request.method != "POST":
-        return render(request, "album/import_url.html", context)
-    url = request.POST.get("url", "").strip()
+def album_new(request: MemberRequest) -> HttpResponse:
+    """The form of a new album; with ``?automatic=1`` of one that fills itself."""
+    is_automatic = request.GET.get("automatic") == "1"
+    initial = {"parent": request.GET.get("parent", ""), "order": Album.Order.NEWEST}
+    return _edit(request, Album(rule={} if is_automatic else None), initial)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def album_edit(request: MemberRequest, pk: int) -> HttpResponse:
+    return _edit(request, _editable(request, pk))
+
+
+@require_POST
+@login_required
+def album_delete(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    here = _visible(request, pk)
     try:
-        context["host"] = check_url(url).host
-        # Nobody waits for the result: without Redis asking for it takes 20 s and fails.
-        download_external_image_and_attach.apply_async(
-            args=("album", "album", album.pk, url),
-            kwargs={"user_id": request.user.pk},
-            retry=False,
-            ignore_result=True,
-        )
-    except ExternalImageRefused as error:
-        status, context["error"] = HTTP_UNPROCESSABLE, str(error)
-    except BrokerError:
-        logger.exception("An image from another site was not queued")
-        status, context["error"] = HTTP_UNAVAILABLE, "The worker cannot be reached now. Try again in a minute."
+        service.delete_album(user=request.user, album=here)
+    except AlbumError as error:
+        raise PermissionDenied(str(error)) from error
+    messages.success(
+        request, _("The album “%(title)s” is deleted. Its photos are still there.") % {"title": here.title}
+    )
+    return redirect("album:albums")
+
+
+@require_POST
+@login_required
+def album_cover(request: MemberRequest, pk: int) -> HttpResponse:
+    """Sets the cover to ``item``; empty: the newest."""
+    here, item = _editable(request, pk), request.POST.get("item", "")
+    is_number = item.isascii() and item.isdecimal() and len(item) <= 15
+    try:
+        service.choose_cover(user=request.user, album=here, item_id=int(item) if is_number else None)
+    except AlbumError as error:
+        messages.error(request, str(error))
     else:
-        return render(request, "album/import_url.html", context, status=HTTP_ACCEPTED)
-    return render(request, "album/import_url.html", context | {"url": url}, status=status)
+        messages.success(request, _("The album has a new cover."))
+    return redirect("album:album", pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def album_people(request: MemberRequest, pk: int) -> HttpResponse:
+    """With whom an album is shared. Its admins add people and change their roles."""
+    here = _visible(request, pk)
+    may_edit = _is_in(queries.editable_albums(request.user), here)
+    context: dict[str, Any] = {"album": here, "roles": Role, "may_edit": may_edit, "username": "", "error": ""}
+    if request.method == "POST":
+        if not may_edit:
+            raise PermissionDenied
+        context["username"] = request.POST.get("username", "").strip()[:150]
+        try:
+            role = request.POST.get("role", "")
+            member = service.set_member(
+                user=request.user,
+                album=here,
+                username=context["username"].replace("\x00", ""),
+                role=Role(role) if role in Role else Role.VIEWER,
+            )
+        except AlbumError as error:
+            context["error"] = str(error)
+        else:
+            messages.success(request, _("%(name)s has access now.") % {"name": member.username})
+            return redirect("album:album_people", pk)
+    context["members"] = service.members_of(here)
+    return render(request, "album/album_people.html", context, status=422 if context["error"] else 200)
+
+
+@require_POST
+@login_required
+def album_leave(request: MemberRequest, pk: int) -> HttpResponseRedirect:
+    """Takes ``member``, or the asking person, out of an album."""
+    here, name = _visible(request, pk), request.POST.get("member", "").replace("\x00", "")
+    member = get_object_or_404(User, username=name) if name else request.user
+    if member != request.user:
+        _editable(request, pk)
+    try:
+        service.remove_member(user=request.user, album=here, member=member)
+    except AlbumError as error:
+        raise PermissionDenied(str(error)) from error
+    if member == request.user:
+        messages.success(request, _("You left the album “%(title)s”.") % {"title": here.title})
+        return redirect("album:albums")
+    messages.success(request, _("%(name)s has no access any more.") % {"name": member.username})
+    return redirect("album:album_people", pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def album_arrange(request: MemberRequest, pk: int) -> HttpResponse:
+    """The pictures of an album, to be put in order by hand: ``ids`` in their new order."""
+    here = _editable(request, pk)
+    if request.method == "POST":
+        try:
+            service.arrange_items(user=request.user, album=here, item_ids=_ids(request))
+        except AlbumError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("The new order is kept."))
+        return redirect("album:album", pk)
+    holder, items = request.grants.holder, queries.items_of(here, request.user)
+    rows, more = read_grid(items, here, request.user, holder, ("", ARRANGED_MAX))
+    context = {"album": here, "rows": rows, "has_more": more is not None, "most": ARRANGED_MAX}
+    return render(request, "album/album_arrange.html", context)
+
+
+@require_POST
+@login_required
+def albums_arrange(request: MemberRequest) -> HttpResponse:
+    """Puts the own albums in the order of ``ids``."""
+    service.arrange_albums(user=request.user, album_ids=_ids(request))
+    if request.headers.get("Accept", "").startswith("application/json"):
+        return JsonResponse({"message": _("The new order is kept.")})
+    messages.success(request, _("The new order is kept."))
+    return redirect("album:albums")
+
+
+def _edit(request: MemberRequest, here: Album, initial: dict[str, Any] | None = None) -> HttpResponse:
+    is_new, rule = here.pk is None, here.rule
+    posted = request.POST if request.method == "POST" else None
+    form = AlbumForm(request.user, posted, instance=here, initial=initial)
+    may_change_rule = is_new or here.owner_id == request.user.pk or request.user.is_superuser
+    rule_form = RuleForm(posted, initial=rule) if rule is not None and may_change_rule else None
+    if posted is not None and form.is_valid() and (rule_form is None or rule_form.is_valid()):
+        if rule_form is not None:
+            here.rule = rule_form.rule
+        try:
+            service.save_album(user=request.user, album=here)
+        except AlbumError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("The album is made.") if is_new else _("The album is changed."))
+            return redirect("album:album", here.pk)
+    title = here.title if is_new else Album.objects.values_list("title", flat=True).get(pk=here.pk)
+    is_owner = not is_new and (here.owner_id == request.user.pk or request.user.is_superuser)
+    context: dict[str, Any] = {"form": form, "rule_form": rule_form, "album": here, "title": title}
+    context |= {"is_new": is_new, "is_automatic": rule is not None, "is_owner": is_owner}
+    return render(request, "album/album_form.html", context, status=422 if posted is not None else 200)
+
+
+def _visible(request: MemberRequest, pk: int) -> Album:
+    return get_object_or_404(queries.visible_albums(request.user).select_related("owner"), pk=pk)
+
+
+def _editable(request: MemberRequest, pk: int) -> Album:
+    """404 for strangers, 403 for those who may only look."""
+    here = _visible(request, pk)
+    if not _is_in(queries.editable_albums(request.user), here):
+        raise PermissionDenied
+    return here
+
+
+def _is_in(allowed: QuerySet[Album], album: Album) -> bool:
+    return allowed.filter(pk=album.pk).exists()
+
+
+def _in_list(found: QuerySet[Album], user: User) -> QuerySet[Album]:
+    """The own ones first, in the order of their owner."""
+    visible_inner = Prefetch("children", queryset=queries.visible_albums(user).only("parent"), to_attr="inner")
+    is_mine = Case(When(owner=user, then=Value(0)), default=Value(1))
+    counted = queries.with_covers(queries.with_item_count(found)).annotate(whose=is_mine)
+    return (
+        counted.select_related("owner").prefetch_related(visible_inner).order_by("whose", "position", "title", "pk")
+    )
+
+
+def _cards(found: list[Album]) -> list[dict[str, Any]]:
+    """Albums with the item that stands for each; a second query brings all of them."""
+    covers = MediaItem.objects.filter(queries.shown()).in_bulk([vars(album)["shown_cover"] for album in found])
+    return [{"album": album, "cover": covers.get(vars(album)["shown_cover"])} for album in found]
+
+
+def _ids(request: MemberRequest) -> list[int]:
+    """The numbers in ``ids``, with commas between them; anything else is passed over."""
+    words = request.POST.get("ids", "").split(",")[: service.ARRANGED_MAX]
+    return [int(word) for word in words if word.isascii() and word.isdecimal() and len(word) <= 15]

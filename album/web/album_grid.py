@@ -1,0 +1,51 @@
+"""The grid of an album or of a shared link: rows in the order of the album."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from album.models import Album, MediaItem
+from album.queries import Viewer, grid_rows, in_order_of, place_of
+from album.web.addresses import Holder
+from album.web.rows import Grid, cut, grid_row
+
+FIRST_ROWS = 60
+
+
+def read_grid(
+    items: QuerySet[MediaItem], album: Album | None, user: Viewer, holder: Holder | None, place: tuple[str, int]
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Rows as a grid takes them, and the place from which to read on, None at the end.
+
+    Args:
+        holder: taken before ``items`` are read.
+        place: of the last row that is known, empty at the beginning; and how many rows at most.
+
+    Raises:
+        BadPosition: the place was not given out here.
+    """
+    before, limit = place
+    found = grid_rows(in_order_of(album, items, before)[: limit + 1], user)
+    rows, after = cut(found, limit)
+    return [grid_row(row, holder) for row in rows], place_of(album, rows[-1]) if after else None
+
+
+def album_grid(
+    request: HttpRequest, album: Album, view: str, read: tuple[list[dict[str, Any]], str | None]
+) -> Grid:
+    """The grid on the page ``view`` of ``album``, as ``read_grid`` read it. By the newest first it has months."""
+    rows, after = read
+    is_newest = album.order == Album.Order.NEWEST
+    return Grid(
+        source=reverse(f"{view}_items", args=(album.pk,)),
+        months=reverse(f"{view}_months", args=(album.pk,)) if is_newest else "",
+        rows=rows,
+        after=after,
+        older=f"?before={after}" if after else "",
+        has_days=album.order != Album.Order.BY_HAND,
+        is_start="before" not in request.GET,
+    )
