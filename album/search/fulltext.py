@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -38,19 +39,48 @@ def matching(clauses: Iterable[Clause], columns: tuple[str, ...] = ()) -> Q:
     return condition
 
 
+def latest(clauses: Iterable[Clause], most: int, columns: tuple[str, ...] = ()) -> list[int]:
+    """The ids of items that match, at most ``most``, those that came in last first, whoever may see them.
+
+    Nothing for words of scripts without spaces. Costs the same however many match.
+    """
+    clauses = list(clauses)
+    if any(is_unspaced(term) for clause in clauses for term in clause):
+        return []
+    sql, values = _lookup(clauses, columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} ORDER BY {_key()} DESC LIMIT %s", [*values, most])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def among(ids: Iterable[int]) -> Q:
+    """The condition that an item is one of ``ids``, however many: they are one parameter."""
+    listed = json.dumps(list(ids))
+    if connection.vendor == "sqlite":
+        return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [listed]))
+    return Q(pk__in=RawSQL("SELECT value::bigint FROM json_array_elements_text(%s::json)", [listed]))
+
+
+def _key() -> str:
+    return "rowid" if connection.vendor == "sqlite" else "item_id"
+
+
 def _in_index(clauses: list[Clause], columns: tuple[str, ...]) -> Q:
+    return Q(pk__in=RawSQL(*_lookup(clauses, columns)))  # noqa: S611 - what was typed is a parameter
+
+
+def _lookup(clauses: list[Clause], columns: tuple[str, ...]) -> tuple[str, list[str]]:
     if connection.vendor == "sqlite":
         match = " AND ".join("(" + " OR ".join(map(_fts5, clause)) + ")" for clause in clauses)
         match = f"{{{' '.join(columns)}}} : ({match})" if columns else match
-        sql = "SELECT rowid FROM album_itemtext WHERE album_itemtext MATCH %s"
-        return Q(pk__in=RawSQL(sql, [match]))  # noqa: S611 - a constant; what was typed is a parameter
+        return "SELECT rowid FROM album_itemtext WHERE album_itemtext MATCH %s", [match]
     match = " & ".join("(" + " | ".join(map(_tsquery, clause)) + ")" for clause in clauses)
-    sql, values = "SELECT item_id FROM album_itemtext WHERE words @@ %s::tsquery", [match]
-    if columns:
-        # The index leads to the rows; whether the words stand in these columns is seen in the rows themselves.
-        joined = " || ' qzqzq ' || ".join(columns)
-        sql, values = f"{sql} AND to_tsvector('simple', {joined}) @@ %s::tsquery", [match, match]
-    return Q(pk__in=RawSQL(sql, values))  # noqa: S611 - names of ours; what was typed is a parameter
+    sql = "SELECT item_id FROM album_itemtext WHERE words @@ %s::tsquery"
+    if not columns:
+        return sql, [match]
+    # The index leads to the rows; whether the words stand in these columns is seen in the rows themselves.
+    joined = " || ' qzqzq ' || ".join(columns)
+    return f"{sql} AND to_tsvector('simple', {joined}) @@ %s::tsquery", [match, match]
 
 
 def _fts5(term: Term) -> str:
@@ -69,7 +99,6 @@ def _tsquery(term: Term) -> str:
 def _anywhere(term: Term, columns: tuple[str, ...]) -> Q:
     text = "%" + " ".join(term.words) + "%"
     chosen = columns or COLUMNS
-    key = "rowid" if connection.vendor == "sqlite" else "item_id"
     either = " OR ".join(f"{column} LIKE %s" for column in chosen)
-    sql = f"SELECT {key} FROM album_itemtext WHERE {either}"  # noqa: S608 - names of ours
+    sql = f"SELECT {_key()} FROM album_itemtext WHERE {either}"  # noqa: S608 - names of ours
     return Q(pk__in=RawSQL(sql, [text] * len(chosen)))  # noqa: S611

@@ -1,0 +1,26 @@
+"""``manage.py serve_search``: the helper process of the search by looks. The web processes start it themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Answers what looks like a text or a picture. The web server starts this by itself and ends it when idle."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--parent", type=int, help="End when the process with this id is no longer the parent")
+        parser.add_argument("--idle", type=float, default=None, help="End after so many seconds without a question")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from album.search.looks import open_looks  # numpy, here alone
+        from album.search.server import IDLE_S, Server
+
+        idle_s = IDLE_S if options["idle"] is None else options["idle"]
+        Server(settings.VAR_DIR / "search", open_looks, parent=options["parent"], idle_s=idle_s).serve()

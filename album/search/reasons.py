@@ -1,0 +1,94 @@
+"""Why a search found an item, in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from album.models import ItemPerson, ItemTag, MediaItem
+from album.search.fulltext import among, is_unspaced
+from album.search.parse import Query, Term, forms, words_of
+
+FIELD_WORDS: dict[str, str | Promise] = {
+    "title": gettext_lazy("Title: %(words)s"),
+    "tags": gettext_lazy("Tag: %(words)s"),
+    "people": gettext_lazy("Person: %(words)s"),
+    "place": gettext_lazy("Place: %(words)s"),
+    "description": gettext_lazy("Description: %(words)s"),
+    "ai_description": gettext_lazy("AI description: %(words)s"),
+    "camera": gettext_lazy("Camera: %(words)s"),
+    "original_name": gettext_lazy("File: %(words)s"),
+}
+_FIELDS_OF = {"tag": ("tags",), "person": ("people",), "place": ("place",), "camera": ("camera",)}
+_COLUMNS = ("title", "description", "ai_description", "camera", "original_name", "city", "region", "country")
+
+
+def explain(ids: Iterable[int], query: Query, similarities: Mapping[int, float]) -> dict[int, str]:
+    """For each of ``ids``, which the viewer may see, what was found in it. Three queries, however many there are."""
+    ids = list(ids)
+    terms = [term for clause in query.clauses for term in clause if not term.is_excluded]
+    terms = [term for term in terms if not term.field or term.field in _FIELDS_OF]
+    texts = _texts(ids) if terms else {}
+    notes = {}
+    for pk in ids:
+        reasons = _reasons(texts.get(pk, {}), terms)
+        if pk in similarities:
+            reasons.append(_("Looks like it: %(percent)d %%") % {"percent": round(100 * similarities[pk])})
+        if reasons:
+            notes[pk] = " · ".join(reasons)
+    return notes
+
+
+def _texts(ids: list[int]) -> dict[int, dict[str, list[str]]]:
+    """What stands in each field of each item: one text, or several tags or names."""
+    texts: dict[int, dict[str, list[str]]] = {}
+    for row in MediaItem.objects.filter(among(ids)).values("pk", *_COLUMNS):
+        place = [row.pop(name) for name in ("city", "region", "country")]
+        texts[row.pop("pk")] = {name: [text] for name, text in row.items()} | {"place": place}
+    tags, removed = defaultdict(list), set()
+    for pk, name, source in ItemTag.objects.filter(item__in=texts).values_list("item_id", "tag__name", "source"):
+        tags[pk].append(name)
+        if source == ItemTag.Source.REMOVED:
+            removed.add((pk, name))
+    for pk, names in tags.items():
+        texts[pk]["tags"] = [name for name in dict.fromkeys(names) if (pk, name) not in removed]
+    people = ItemPerson.objects.filter(item__in=texts).exclude(source=ItemPerson.Source.REMOVED)
+    for pk, name in people.values_list("item_id", "person__name"):
+        texts[pk].setdefault("people", []).append(name)
+    return texts
+
+
+def _reasons(texts: Mapping[str, list[str]], terms: list[Term]) -> list[str]:
+    """A reason for each field that holds a term, naming whole tags and names, else the words."""
+    reasons = []
+    for name, words in FIELD_WORDS.items():
+        found: list[str] = []
+        for text in texts.get(name, ()):
+            matches = [
+                term for term in terms if name in _FIELDS_OF.get(term.field, (name,)) and _stands_in(term, text)
+            ]
+            if matches and name in ("tags", "people", "place", "camera", "original_name"):
+                found.append(text)
+            else:
+                found += [term.value for term in matches]
+        if found:
+            reasons.append(words % {"words": ", ".join(dict.fromkeys(found))})
+    return reasons
+
+
+def _stands_in(term: Term, text: str) -> bool:
+    words = words_of(text)
+    if is_unspaced(term):
+        return " ".join(term.words) in " ".join(words)
+    *first, last = term.words
+    ends = forms(last)
+    for start in range(len(words) - len(first)):
+        word = words[start + len(first)]
+        goes_on = term.is_prefix and word.startswith(last)
+        if (word in ends or goes_on) and list(words[start : start + len(first)]) == first:
+            return True
+    return False

@@ -1,0 +1,112 @@
+"""Asking the helper process what looks like a text or a picture, and starting it when nobody has.
+
+Nothing here fails: without an answer within a second there is a reason instead, and the page shows what words
+found.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from album.models import Embedding
+from album.search.lines import LOCK, address_in, read_answer, send_question
+
+logger = logging.getLogger(__name__)
+PATIENCE_S = 1.0
+PAUSE_S = 0.05
+_child: subprocess.Popen[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalikes:
+    """Item ids with how alike they are, the nearest first. Whether the viewer may see them is yet to be asked.
+
+    ``problem``: empty, ``starting``, ``weights`` (not installed), or ``none`` (nothing was analyzed so far).
+    """
+
+    similarities: dict[int, float] = field(default_factory=dict)
+    more: bool = False
+    problem: str = ""
+
+
+def like_text(text: str, *, most: int) -> Lookalikes:
+    """What looks like ``text``, at most ``most`` items; nothing rather than bad matches."""
+    if not Embedding.objects.exists():
+        return Lookalikes(problem="none")
+    return _ask({"text": text, "most": most})
+
+
+def like_picture(item_id: int, *, most: int) -> Lookalikes:
+    """What looks like the picture of this item, which is not among them."""
+    problem = "none"
+    for weights, vector in Embedding.objects.filter(item=item_id).values_list("weights", "vector"):
+        vector_text = base64.b64encode(vector).decode()
+        found = _ask({"vector": vector_text, "weights": weights, "most": most + 1})
+        if not found.problem:
+            found.similarities.pop(item_id, None)
+            return found
+        problem = found.problem
+    return Lookalikes(problem=problem)
+
+
+def _ask(question: dict[str, Any]) -> Lookalikes:
+    folder: Path = settings.VAR_DIR / "search"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    deadline = time.monotonic() + PATIENCE_S
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            with socket.socket(socket.AF_UNIX) as line, address_in(folder) as address:
+                line.settimeout(left)
+                line.connect(address)
+                send_question(line, question)
+                answer = read_answer(line)
+        except (FileNotFoundError, ConnectionRefusedError):
+            if not _start(folder):
+                time.sleep(PAUSE_S)
+        except (OSError, ValueError) as error:  # a timeout is an OSError
+            logger.info("search by looks gave no answer: %r", error)
+            break
+        else:
+            return Lookalikes(
+                dict(zip(answer.items, answer.similarities, strict=True)), answer.more, answer.problem
+            )
+    return Lookalikes(problem="starting")
+
+
+def _start(folder: Path) -> bool:
+    """True if this process has just started the helper: who holds the lock does, and the helper keeps it."""
+    global _child  # noqa: PLW0603 - a process has one child to wait for
+    if _child is not None and _child.poll() is None:
+        return False
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        command = [
+            sys.executable,
+            str(settings.BASE_DIR / "manage.py"),
+            "serve_search",
+            "--parent",
+            str(os.getpid()),
+        ]
+        environment = {**os.environ, "PHOTO_ALBUM_VAR_DIR": str(settings.VAR_DIR)}
+        _child = subprocess.Popen(
+            command, cwd=settings.BASE_DIR, env=environment, stdin=subprocess.DEVNULL, pass_fds=(lock,)
+        )
+        return True
+    finally:
+        os.close(lock)

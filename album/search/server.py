@@ -1,0 +1,184 @@
+"""The helper process of the search by looks: one for all web processes, so that none of them loads numpy.
+
+Questions that come at once are answered in one pass over the vectors, which costs hardly more than one alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+
+from album.exceptions import AlbumError
+from album.search.lines import Answer, address_in, read_question, send_answer
+from album.search.looks import Found, Looks
+
+logger = logging.getLogger(__name__)
+IDLE_S = 600
+"""Without a question for so long the process ends, and gives its memory back."""
+LOOK_S = 5
+"""How often it looks whether who started it is still there."""
+LINE_TIMEOUT_S = 10
+MOST_LINES = 64
+MOST_AT_ONCE = 16
+MOST_ITEMS = 200_000
+MOST_CHARACTERS = 300
+NOTHING = array("q"), array("f")
+
+
+@dataclass(slots=True)
+class Question:
+    """What somebody waits for: ``text`` or the ``vector`` of a picture, and the ``answer`` once it is there."""
+
+    most: int
+    text: str = ""
+    vector: bytes = b""
+    weights: str = ""
+    answer: Answer | None = None
+    is_answered: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def read(cls, told: dict[str, Any]) -> Question:
+        """Raises ValueError, TypeError or KeyError: it makes no sense."""
+        most = min(max(int(told["most"]), 1), MOST_ITEMS)
+        text, vector = str(told.get("text", ""))[:MOST_CHARACTERS], base64.b64decode(told.get("vector", ""))
+        if bool(text) == bool(vector):
+            raise ValueError("a question is a text or a vector")
+        return cls(most, text, vector, str(told.get("weights", "")))
+
+
+class Server:
+    """Answers at a socket in ``folder`` until it was idle for ``idle_s`` or ``parent`` is gone."""
+
+    def __init__(
+        self, folder: Path, open_looks: Callable[[], Looks], *, parent: int | None = None, idle_s: float = IDLE_S
+    ) -> None:
+        self._folder, self._open, self._parent, self._idle_s = folder, open_looks, parent, idle_s
+        self._questions: queue.Queue[Question] = queue.Queue(MOST_LINES)
+        self._lines = threading.BoundedSemaphore(MOST_LINES)
+        self._asked_at = time.monotonic()
+        self._is_ended = False
+
+    def serve(self) -> None:
+        """Returns when the process may end."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as door, address_in(self._folder) as address:
+            with suppress(FileNotFoundError):
+                Path(address).unlink()  # of a process that was killed; the lock says that it is gone
+            door.bind(address)
+            door.listen(MOST_LINES)
+            door.settimeout(LOOK_S)
+            worker = threading.Thread(target=self._work, name="looks")
+            worker.start()
+            try:
+                self._listen(door, worker)
+            finally:
+                with suppress(FileNotFoundError):
+                    Path(address).unlink()
+                self._is_ended = True
+                worker.join()
+
+    def _listen(self, door: socket.socket, worker: threading.Thread) -> None:
+        while worker.is_alive():
+            if self._parent is not None and os.getppid() != self._parent:
+                return
+            if time.monotonic() - self._asked_at > self._idle_s:
+                return
+            try:
+                line, _ = door.accept()
+            except TimeoutError:
+                continue
+            if self._lines.acquire(blocking=False):
+                threading.Thread(target=self._talk, args=(line,), daemon=True).start()
+            else:
+                line.close()
+
+    def _talk(self, line: socket.socket) -> None:
+        try:
+            with line:
+                line.settimeout(LINE_TIMEOUT_S)
+                question = Question.read(read_question(line))
+                self._asked_at = time.monotonic()
+                self._questions.put(question, timeout=LINE_TIMEOUT_S)
+                if question.is_answered.wait(LINE_TIMEOUT_S) and question.answer:
+                    send_answer(line, question.answer)
+        except (OSError, ValueError, TypeError, KeyError, queue.Full) as error:
+            logger.debug("a question was dropped: %s", error)
+        finally:
+            self._lines.release()
+
+    def _work(self) -> None:
+        """Opens the networks, then answers what waits, all at once. The only thread that knows the database."""
+        looks: Looks | None = None
+        try:
+            while not self._is_ended:
+                try:
+                    if looks is None:
+                        looks = self._open()
+                    looks.refresh()
+                except AlbumError as error:
+                    logger.warning("search by looks: %s", error)
+                finally:
+                    connections.close_all()
+                if waiting := self._waiting():
+                    self._answer(looks, waiting)
+        finally:
+            if looks is not None:
+                looks.close()
+
+    def _waiting(self) -> list[Question]:
+        try:
+            waiting = [self._questions.get(timeout=LOOK_S)]
+            while len(waiting) < MOST_AT_ONCE:
+                waiting.append(self._questions.get_nowait())
+        except queue.Empty:
+            pass
+        return waiting
+
+    def _answer(self, looks: Looks | None, waiting: list[Question]) -> None:
+        texts = [question for question in waiting if question.text]
+        try:
+            found = (
+                looks.of_texts([question.text for question in texts], max(q.most for q in texts))
+                if looks and texts
+                else []
+            )
+        except AlbumError as error:
+            logger.warning("search by looks: %s", error)
+            found = []
+        for question, one in zip(texts, found, strict=False):
+            question.answer = _told(one, looks.weights if looks else "", question.most)
+        for question in waiting:
+            if looks and question.vector:
+                question.answer = _of_picture(looks, question)
+            question.answer = question.answer or Answer(*NOTHING, problem="weights")
+            question.is_answered.set()
+
+
+def _of_picture(looks: Looks, question: Question) -> Answer:
+    if question.weights != looks.weights:
+        return Answer(*NOTHING, weights=looks.weights, problem="other weights")
+    try:
+        return _told(looks.of_picture(question.vector, question.most), looks.weights, question.most)
+    except AlbumError as error:
+        logger.warning("search by looks: %s", error)
+        return Answer(*NOTHING, problem="weights")
+
+
+def _told(found: Found, weights: str, most: int) -> Answer:
+    items, similarities = array("q"), array("f")
+    items.frombytes(found.items[:most].astype("<i8").tobytes())
+    similarities.frombytes(found.similarities[:most].astype("<f4").tobytes())
+    return Answer(items, similarities, weights, found.more or len(found.items) > most)
