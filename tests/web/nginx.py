@@ -53,7 +53,7 @@ class Nginx:
         site = SITE.read_text(encoding="utf-8")
         for stated, here in (
             (r"listen 80;", f"listen 127.0.0.1:{self.port};"),
-            (r"http://127\.0\.0\.1:8000", f"http://127.0.0.1:{backend_port}"),
+            (r"server 127\.0\.0\.1:8000", f"server 127.0.0.1:{backend_port}"),
             (r"/var/lib/photo-album/media/", f"{media_root}/"),
         ):
             site, count = re.subn(stated, here, site)
