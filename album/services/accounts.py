@@ -8,8 +8,10 @@ from datetime import timedelta
 from zoneinfo import available_timezones
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
@@ -117,6 +119,15 @@ def save_preferences(*, user: User, language: str, time_zone: str, theme: str) -
     values = {"language": language, "time_zone": time_zone, "theme": theme}
     preferences, _created = Preferences.objects.update_or_create(user=user, defaults=values)
     return preferences
+
+
+def forget_expired() -> int:
+    """How many sessions and unused invitations were removed because their time is over."""
+    now = timezone.now()
+    UserSession.objects.exclude(session_key__in=Session.objects.filter(expire_date__gt=now).values("pk")).delete()
+    sessions, _rows = Session.objects.filter(expire_date__lte=now).delete()
+    invitations, _rows = Invitation.objects.filter(expires_at__lte=now, used_at=None).delete()
+    return sessions + invitations
 
 
 def _refuse_bad_email(email: str) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from album.services.accounts import forget_expired
 from album.services.cleanup import clean_up
 from album.services.trash import purge_trash as purge
 
@@ -23,7 +24,8 @@ def cleanup_orphaned_photos() -> dict[str, int]:
 
 @shared_task(name="album.tasks.cleanup_old_incomplete_photos", soft_time_limit=1800, time_limit=1860)
 def cleanup_old_incomplete_photos() -> dict[str, int]:
-    """Removes what was left unfinished more than 168 hours ago, and since then unused renditions."""
+    """Removes what was left unfinished more than 168 hours ago, since then unused renditions, and old sessions."""
+    forget_expired()
     return _clean_up(hours=168, incomplete_only=False)
 
 

@@ -1,4 +1,7 @@
-"""Sign-in through an OpenID Connect server: allauth's, but only what that server has signed is believed."""
+"""Sign-in through an OpenID Connect server: allauth's, but only what that server has signed is believed.
+
+All doors to it lead through here: allauth gets to know the provider when this is imported, not in every process.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,18 @@ from typing import Any
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.internal import jwtkit
 from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers import registry
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView, OAuth2View
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from allauth.socialaccount.views import connections, login_cancelled, login_error, signup
 from django.http import Http404, HttpRequest, HttpResponse
 from requests import RequestException
 
+__all__ = ("callback", "connections", "login", "login_cancelled", "login_error", "signup")
 logger = logging.getLogger(__name__)
+registry.register(OpenIDConnectProvider)
 
 
 class SignedOpenIDConnect(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
