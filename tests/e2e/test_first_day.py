@@ -19,11 +19,8 @@ def test_sign_in_upload_and_see_it_wait_for_the_batch(live_album: RealAlbum, pag
     live_album.sign_in(page, "alice")
     page.get_by_role("link", name="Upload").first.click()
     page.locator("input[type=file]").first.set_input_files([photo, words])
-    button = page.get_by_role("button", name="Upload", exact=True)
-    if button.is_visible():
-        button.click()
-    expect(page.get_by_text("two circles.jpg").first).to_be_visible()
-    expect(page.get_by_text("notes.txt").first).to_be_visible()
+    expect(page.locator(".done li", has_text="two circles.jpg")).to_contain_text("It waits for the next batch.")
+    expect(page.locator(".bad-ones li", has_text="notes.txt")).to_contain_text("No photo or video")
 
     page.goto(live_album.url)
     picture = page.locator("main a img").first

@@ -32,8 +32,9 @@ def upload(client, content: bytes, name: str) -> None:
 
 
 def found(client, text: str) -> set[str]:
-    response = client.get(reverse("album:timeline"), {"q": text})
-    return {item.original_name for item in response.context["page"]}
+    response = client.get(reverse("album:search_items"), {"q": text, "sort": "newest"})
+    ids = [row["id"] for row in response.json()["rows"]]
+    return set(MediaItem.objects.filter(pk__in=ids).values_list("original_name", flat=True))
 
 
 @pytest.mark.django_db(transaction=True)
