@@ -29,7 +29,7 @@ def photo(seed: int, size_bytes: int = 0) -> bytes:
 def originals(installation: Installation) -> dict[str, bytes]:
     """What lies under a final name, by that name without its extension."""
     root = installation.folder / "var" / "media" / "originals"
-    return {path.stem: path.read_bytes() for path in root.glob("*/*/*")}
+    return {path.stem: path.read_bytes() for path in root.glob("*/*")}
 
 
 def rows(installation: Installation) -> list[str]:
@@ -70,6 +70,32 @@ def test_a_server_killed_at_any_step_loses_nothing_and_leaves_no_half_file(
         assert alice.upload("again.png", cut)[1]["status"] == status
     both = sorted(hashlib.sha256(content).hexdigest() for content in (acknowledged, cut))
     assert rows(installation) == sorted(originals(installation)) == both
+
+
+@pytest.mark.parametrize(("step", "at_least"), [("upload-piece:5", 500_000), ("upload-placed:1", 0)])
+def test_an_upload_in_pieces_goes_on_after_the_server_was_killed(
+    installation: Installation, step: str, at_least: int
+) -> None:
+    make_alice(installation)
+    content = photo(1, 1_000_000)
+    with WebServer(installation, workers=1, PHOTO_ALBUM_FAILPOINT=step) as server:
+        alice = server.alice()
+        address = alice.begin_upload("cut.png", len(content))
+        with pytest.raises((http.client.HTTPException, OSError)):
+            alice.send_piece(address, content, 0)
+
+    with WebServer(installation) as server:
+        alice.port = server.port
+        status, headers = alice.tus("HEAD", address)
+        if status == 200:
+            offset = int(headers["Upload-Offset"])
+            assert at_least <= offset < len(content)
+            assert alice.send_piece(address, content[offset:], offset)["status"] == "stored"
+        else:  # it had its final name already, without a row
+            address = alice.begin_upload("again.png", len(content))
+            assert alice.send_piece(address, content, 0)["status"] == "stored"
+    assert list(originals(installation).values()) == [content]
+    assert rows(installation) == [hashlib.sha256(content).hexdigest()]
 
 
 @contextmanager

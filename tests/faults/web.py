@@ -6,8 +6,10 @@ import http.client
 import json
 import re
 import secrets
+from base64 import b64encode
 from contextlib import closing
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any, Self
 
 from tests.faults.installation import Installation, wait_until
@@ -60,7 +62,7 @@ class Member:
     def sign_in(self) -> Self:
         page = self.get("/login/")[1].decode()
         token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[0]
-        form = f"username=alice&password=correct+horse&csrfmiddlewaretoken={token}"
+        form = f"login=alice&password=correct+horse&csrfmiddlewaretoken={token}"
         answer = self.ask("POST", "/login/", form.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
         assert answer[0] == 302, answer
         return self
@@ -95,6 +97,31 @@ class Member:
         }
         status, answer = self.ask("POST", f"/upload/?name={name}", content, headers)
         return status, dict(json.loads(answer)["files"][0])
+
+    def begin_upload(self, name: str, size_bytes: int) -> str:
+        """The address to which the pieces of a file go."""
+        stated = {
+            "Upload-Length": str(size_bytes),
+            "Upload-Metadata": f"filename {b64encode(name.encode()).decode()}",
+        }
+        return self.tus("POST", "/upload/files/", headers=stated)[1]["Location"]
+
+    def send_piece(self, address: str, content: bytes, offset: int) -> dict[str, Any]:
+        """What became of the file, after its last piece."""
+        stated = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        return dict(json.loads(self.tus("PATCH", address, content, stated)[1]["Upload-Result"]))
+
+    def tus(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, Message]:
+        """Status and headers of an answer of the protocol for uploads in pieces."""
+        said = {"Tus-Resumable": "1.0.0", "X-CSRFToken": self.cookies["csrftoken"], **(headers or {})}
+        said["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
+            connection.request(method, path, body, said)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, answer.headers
 
     def ask(
         self,
