@@ -17,7 +17,8 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from album.batches.options import BatchOptions, Redo
-from album.models import BatchRun, MediaItem, Stage, StageResult, Status
+from album.models import Album, BatchRun, MediaItem, Stage, StageResult, Status
+from album.queries import in_album
 
 INSERT_CHUNK = 1000
 
@@ -37,10 +38,16 @@ def items_in_scope(options: BatchOptions) -> QuerySet[MediaItem]:
     """All items that the options name, whatever their status; what lies in the trash or is a photo's clip rests."""
     items = MediaItem.objects.filter(kind=options.kind, trashed_at=None, clip_of=None)
     if options.album_id is not None:
-        items = items.filter(albums=options.album_id)
+        items = items.filter(_in_album(options.album_id))
     if options.item_ids:
         items = items.filter(pk__in=options.item_ids)
     return items
+
+
+def _in_album(album_id: int) -> Q:
+    """What lies there now, put in by hand or let in by a rule; nothing where the album is gone."""
+    album = Album.objects.filter(pk=album_id).first()
+    return in_album(album) if album else Q(pk__in=())
 
 
 def open_ledger(
@@ -131,7 +138,7 @@ def _rows(options: BatchOptions, stages: Iterable[Stage]) -> QuerySet[StageResul
         stage__in=stages, item__kind=options.kind, item__trashed_at=None, item__clip_of=None
     )
     if options.album_id is not None:
-        rows = rows.filter(item__albums=options.album_id)
+        rows = rows.filter(item__in=MediaItem.objects.filter(_in_album(options.album_id)))
     return rows.filter(item__in=options.item_ids) if options.item_ids else rows
 
 

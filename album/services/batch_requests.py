@@ -18,8 +18,8 @@ ACTIVE = (State.QUEUED, State.RUNNING)
 
 
 def batch_albums(user: Viewer) -> QuerySet[Album]:
-    """Albums that ``user`` may process: the administered ones that are picked by hand."""
-    return editable_albums(user).filter(rule__isnull=True)
+    """Albums that ``user`` may process: the administered ones."""
+    return editable_albums(user)
 
 
 def may_process(user: Viewer) -> bool:

@@ -128,9 +128,14 @@ class TestStart:
             assert client_of(cast.dora).post(PHOTOS, {"album": album}).status_code == 400
         assert not BatchRun.objects.exists()
 
-    def test_automatic_albums_are_not_offered(self, cast: Cast) -> None:
-        rule = Album.objects.create(title="By rule", owner=cast.alice, rule={"tags": ["dog"]})
-        assert client_of(cast.alice).post(PHOTOS, {"album": rule.pk}).status_code == 400
+    def test_an_automatic_album_is_counted_and_started_by_its_rule(self, cast: Cast) -> None:
+        make_rows(cast.alice, 2, city="Graz")
+        make_rows(cast.alice, 1, city="Wien")
+        album = Album.objects.create(title="By rule", owner=cast.alice, rule={"city": "Graz"})
+        client = client_of(cast.alice)
+        counts = {row.album: row.pending for row in client.get(PHOTOS).context["albums"]}
+        assert counts == {album: 2, cast.shared: 0}
+        assert client.post(PHOTOS, {"album": album.pk}).status_code == 302
 
     @pytest.mark.parametrize("limit", ["0", "-1", "many", "1e3", "99999999999999999999", "\x00"])
     def test_a_limit_that_is_none_is_named_at_its_field(self, cast: Cast, limit: str) -> None:
