@@ -16,6 +16,7 @@ from pytest_django import Settings
 from album import tasks
 from album.inference.catalogue import CATALOGUE, Licence
 from album.models import AIProcessingSettings, BatchRun, Stage, StageResult, Status, WeightsDownload
+from album.models.media import Kind
 from album.services.ai_settings import next_nights
 from album.services.schedule import NIGHTS, write_beat_schedule
 from album.tasks import on_demand
@@ -87,7 +88,7 @@ class TestSaving:
         assert "02:00" in text_of(admin.get(PAGE))
         saved = admin.post(PAGE, VALUES | {"schedule_hour": "23", "schedule_minute": "45"}, follow=True)
         assert "Nothing needs a restart" in text_of(saved)
-        crontab = PeriodicTask.objects.get(name=NIGHTS["photo"]).crontab
+        crontab = PeriodicTask.objects.get(name=NIGHTS[Kind.PHOTO]).crontab
         assert (crontab.hour, crontab.minute) == ("23", "45")
         assert "23:45" in text_of(saved)
         assert "00:15" in text_of(saved)
@@ -137,7 +138,7 @@ class TestNextNight:
         write_beat_schedule(AIProcessingSettings.load())
 
     def ran_at(self, moment: datetime) -> None:
-        PeriodicTask.objects.filter(name=NIGHTS["photo"]).update(last_run_at=moment)
+        PeriodicTask.objects.filter(name=NIGHTS[Kind.PHOTO]).update(last_run_at=moment)
 
     def test_it_is_in_the_zone_of_the_schedule(self) -> None:
         moment = nights()["photo"]
@@ -215,7 +216,7 @@ class TestModels:
         assert f"Download {NAME}" in page
 
     def test_a_download_is_asked_for_and_shown(
-        self, admin: Client, rung: list, django_capture_on_commit_callbacks
+        self, admin: Client, rung: list[object], django_capture_on_commit_callbacks
     ) -> None:
         with django_capture_on_commit_callbacks(execute=True):
             assert admin.post(DOWNLOAD, {"name": NAME}).status_code == 302

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -32,7 +33,7 @@ def page_for(user) -> str:
     return " ".join(str(answer.content, "utf-8").split())
 
 
-def plot(page: str, name: str) -> dict:
+def plot(page: str, name: str) -> dict[str, list[Any]]:
     found = re.search(rf'<script id="{name}" type="application/json">(.*?)</script>', page)
     assert found is not None
     return dict(json.loads(found[1]))
@@ -76,7 +77,7 @@ def test_growth_is_drawn_for_each_month_with_gaps_filled(cast: Cast) -> None:
     came_in(make_rows(cast.alice, 2, kind="video"), datetime(2026, 2, 1, tzinfo=UTC))
     page = page_for(cast.alice)
     drawn = plot(page, "growth-data")
-    assert drawn["labels"] == ["Photos", "Videos"]
+    assert drawn["labels"] == ["Month", "Photos", "Videos"]
     times, photos, videos = drawn["data"]
     assert [f"{datetime.fromtimestamp(at, UTC):%Y-%m}" for at in times] == [
         "2025-11",
@@ -84,7 +85,7 @@ def test_growth_is_drawn_for_each_month_with_gaps_filled(cast: Cast) -> None:
         "2026-01",
         "2026-02",
     ]
-    assert (photos, videos) == ([3, 3, 3, 3], [0, 0, 0, 2])
+    assert (photos, videos) == ([0, 3, 3, 3, 3], [0, 0, 0, 0, 2])
     assert '<th scope="row">November 2025</th><td class="number">3</td><td class="number">0</td>' in page
 
 

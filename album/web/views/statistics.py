@@ -30,8 +30,8 @@ def statistics(request: MemberRequest) -> HttpResponse:
         "videos": numbers.count_of("video"),
         "months": months[::-1],
         "nights": [each for each in nights[::-1] if each["count"]],
-        "growth_plot": _plot([_("Photos"), _("Videos")], months, ("photos_so_far", "videos_so_far")),
-        "nights_plot": _plot([_("Items processed")], nights, ("count",)),
+        "growth_plot": _growth_plot(months),
+        "nights_plot": _plot([_("Day"), _("Items processed")], nights, ("count",)),
         "tops": [
             (_("Tags"), "tag", _with_share(numbers.tags)),
             (_("Cameras"), "camera", _with_share(numbers.cameras)),
@@ -80,8 +80,15 @@ def _processed_by_day(numbers: Statistics) -> list[dict[str, Any]]:
     return [{"at": day, "count": counts.get(f"{day:%Y-%m-%d}", 0)} for day in days]
 
 
+def _growth_plot(months: list[dict[str, Any]]) -> dict[str, Any]:
+    """The libraries of each month, and before the first one nothing."""
+    columns = ("photos_so_far", "videos_so_far")
+    first = [{"at": each["at"] - timedelta(days=1), **dict.fromkeys(columns, 0)} for each in months[:1]]
+    return _plot([_("Month"), _("Photos"), _("Videos")], [*first, *months], columns)
+
+
 def _plot(labels: list[str], rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str, Any]:
-    """What js/plots.js draws: seconds since 1970, then a list of numbers for each label."""
+    """What js/plots.js draws: a list for each label, the first one of seconds since 1970."""
     times = [int(row["at"].timestamp()) for row in rows]
     return {"labels": labels, "data": [times, *([row[column] for row in rows] for column in columns)]}
 

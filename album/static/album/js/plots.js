@@ -3,6 +3,10 @@
 
 const COLORS = ["--accent", "--ai"];
 const HEIGHT_PX = 240;
+const DAY_S = 86400;
+const DAYS = [1, 2, 7, 14, 28].map((days) => days * DAY_S);
+const MONTHS = [30, 60, 90, 180, 365, 730, 1825].map((days) => days * DAY_S); // uPlot's own lengths of months and years
+const WHOLE = [1, 2, 5].flatMap((one) => Array.from({ length: 9 }, (_, power) => one * 10 ** power)).sort((a, b) => a - b);
 const plots = new Map();
 
 function draw(place) {
@@ -10,12 +14,14 @@ function draw(place) {
   const style = getComputedStyle(place);
   const color = (name) => resolved(style.getPropertyValue(name));
   const axis = { stroke: color("--faint"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
-  const series = labels.map((label, number) => {
+  const [named, ...others] = labels;
+  const hasBars = "bars" in place.dataset;
+  const series = others.map((label, number) => {
     const stroke = color(COLORS[number]);
-    const drawn = { label, stroke, width: 2, fill: faded(stroke), points: { show: data[0].length < 3 } };
-    if ("bars" in place.dataset) drawn.paths = uPlot.paths.bars({ size: [0.7, 40] });
-    return drawn;
+    if (hasBars) return { label, stroke, fill: stroke, width: 0, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
+    return { label, stroke, width: 2, fill: faded(stroke), points: { show: false } };
   });
+  const margin_s = hasBars ? DAY_S / 2 : 0;
   const isMonth = place.dataset.dates === "month";
   const written = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
     timeZone: "UTC", year: "numeric", month: "short", ...(isMonth ? {} : { day: "numeric" }),
@@ -26,20 +32,16 @@ function draw(place) {
     width: place.clientWidth,
     height: HEIGHT_PX,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-    series: [{ label: "", value: (_, seconds) => (seconds == null ? "–" : when(seconds)) }, ...series],
+    series: [{ label: named, value: (_, seconds) => (seconds == null ? "–" : when(seconds)) }, ...series],
     axes: [
       { ...axis, space: 90, values: (_, ticks) => ticks.map(when), incrs: isMonth ? MONTHS : DAYS },
       { ...axis, size: 60, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString()) },
     ],
-    scales: { y: { range: (_, least, most) => [0, Math.max(most * 1.05, 4)] } },
+    scales: { x: { range: (_, first, last) => [first - margin_s, last + margin_s] }, y: { range: (_, least, most) => [0, Math.max(most * 1.05, 4)] } },
     cursor: { drag: { x: false, y: false } },
+    padding: [8, 28, 0, 0],
   }, data, place));
 }
-
-const DAY_S = 86400;
-const DAYS = [1, 2, 7, 14, 28].map((days) => days * DAY_S);
-const MONTHS = [30, 60, 90, 180, 365, 730, 1825].map((days) => days * DAY_S); // uPlot's own lengths of months and years
-const WHOLE = [1, 2, 5].flatMap((one) => Array.from({ length: 9 }, (_, power) => one * 10 ** power)).sort((a, b) => a - b);
 
 /** A color as the canvas knows it: light-dark() and var() are of the style sheet. */
 function resolved(value) {
