@@ -300,3 +300,13 @@ def test_nobody_revokes_the_key_of_another(signed_in: Client, cast: Cast) -> Non
 def test_a_key_that_makes_no_sense_is_not_made(signed_in: Client, form: dict[str, object]) -> None:
     assert signed_in.post("/account/keys/", form).status_code == 400
     assert not ApiKey.objects.exists()
+
+
+def test_too_many_forms_from_one_address_get_a_page_that_says_so(cast: Cast) -> None:
+    for number in range(30):
+        Client().post("/login/", {"login": f"{number}"})
+
+    answer = Client().post("/login/", {"login": "alice", "password": "correct horse"})
+
+    assert answer.status_code == 429
+    assert "Wait a minute" in answer.content.decode()
