@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from album.models import ItemPerson, MediaItem, Person, Shelf
@@ -30,5 +30,5 @@ def with_faces(people: QuerySet[Person]) -> QuerySet[Person]:
     cover = MediaItem.objects.filter(shown(), pk=OuterRef("cover")).values("pk")
     return people.annotate(
         item_count=Count("item_people", filter=is_named & shown("item_people__item__")),
-        face_id=Coalesce(Subquery(cover), Subquery(newest[:1])),
+        face_id=Coalesce(Subquery(cover), Subquery(newest[:1]), output_field=BigIntegerField()),
     ).order_by("-item_count", "name", "pk")

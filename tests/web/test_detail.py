@@ -189,7 +189,7 @@ def test_date_place_rating_tags_and_people_are_written(cast: Cast, alice_client:
         "France",
         "lake</a>",
         "Ada</a>",
-        "corrected by hand",
+        "Corrected by hand",
     ):
         assert words in page, words
     item.refresh_from_db()

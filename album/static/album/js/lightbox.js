@@ -5,6 +5,7 @@ import { announce, post, toast } from "./app.js";
 
 const given = document.getElementById("lightbox");
 const PANEL_PX = 400; // --panel-width of lightbox.css
+const NARROW_SHARE = 0.38; // as there
 const NARROW = matchMedia("(max-width: 48rem)");
 const AHEAD = 12;
 let current = null;
@@ -48,9 +49,10 @@ async function open(grid, index) {
     bgOpacity: 1,
     showHideAnimationType: matchMedia("(prefers-reduced-motion: reduce)").matches ? "none" : "fade",
     mainClass: "pswp--album",
+    closeSVG: drawn("close"), zoomSVG: drawn("search"), arrowPrevSVG: drawn("left"), arrowNextSVG: drawn("right"),
     closeTitle: text.textClose, zoomTitle: text.textZoom, arrowPrevTitle: text.textPrevious, arrowNextTitle: text.textNext,
     errorMsg: text.textFailed,
-    getViewportSizeFn: () => ({ x: innerWidth - (panelTakesRoom() ? PANEL_PX : 0), y: innerHeight }),
+    getViewportSizeFn: room,
   });
   current = { pswp, grid, panel: null, isBack: false };
   pswp.addFilter("numItems", () => grid.count);
@@ -66,8 +68,18 @@ async function open(grid, index) {
   if (wantsPanel && !NARROW.matches) togglePanel(true);
 }
 
+const drawn = (name) => `<svg class="icon" aria-hidden="true"><use href="${given.dataset.icons}#${name}"></use></svg>`;
 const rowOf = (pswp) => current?.grid.row_at(pswp.currIndex);
-const panelTakesRoom = () => Boolean(current?.panel && !current.panel.hidden && !NARROW.matches);
+
+/** The room for the picture: beside the panel, on a phone above it. */
+function room() {
+  const hasPanel = Boolean(current?.panel && !current.panel.hidden);
+  return {
+    x: innerWidth - (hasPanel && !NARROW.matches ? PANEL_PX : 0),
+    y: innerHeight * (hasPanel && NARROW.matches ? NARROW_SHARE : 1),
+  };
+}
+
 const address = (pattern, id) => (pattern ? pattern.replace("/0/", `/${id}/`) : "");
 const pageOf = (grid, id) => address(grid.element?.dataset.page ?? "", id);
 
@@ -82,10 +94,10 @@ function slide(grid, at, pswp) {
   if (row.badges.includes("no-preview")) return { type: "words", row };
   if (row.kind === "video") return { type: "video", row, ...enlarged(size) };
   // The size is that of the original: where the preview ends, addSharpness goes on.
-  return { src: row.moving ?? row.preview, msrc: row.picture, alt: row.alt, row, ...(row.width < 10 ? enlarged(size) : size) };
+  return { src: row.moving ?? row.preview, msrc: row.picture, alt: row.alt, row, ...enlarged(size) };
 }
 
-/** Videos fill the window, however few pixels they have. */
+/** What fills the window, however few pixels it has. */
 function enlarged({ width, height }) {
   const factor = Math.max(1, 1600 / Math.max(width, height));
   return { width: width * factor, height: height * factor };
@@ -171,7 +183,7 @@ function addButtons(pswp, grid) {
   const text = given.dataset;
   const button = (name, order, label, drawing, onClick, more = {}) => pswp.ui.registerElement({
     name, order, isButton: true, tagName: "button", className: `pswp__button--album pswp__button--${name}`, title: label, ariaLabel: label,
-    html: `<svg class="icon" aria-hidden="true"><use href="${text.icons}#${drawing}"></use></svg>`, onClick, ...more,
+    html: drawn(drawing), onClick, ...more,
   });
   pswp.on("uiRegister", () => {
     button("motion", 6, text.textMotion, "motion", () => {}, {

@@ -10,8 +10,28 @@ async function library() {
 
 let world = null;
 function countries(address, topojson) {
-  world ??= fetch(address).then((answer) => answer.json()).then((atlas) => topojson.feature(atlas, atlas.objects.countries));
+  world ??= fetch(address).then((answer) => answer.json()).then((atlas) => {
+    const land = topojson.feature(atlas, atlas.objects.countries);
+    for (const { geometry } of land.features) {
+      if (!geometry) continue;
+      for (const polygon of geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates) polygon.forEach(unroll);
+    }
+    return land;
+  });
   return world;
+}
+
+/** A shore that crosses the date line goes on beyond 180°, where it else would jump around the world. */
+function unroll(ring) {
+  let turn = 0;
+  const turns = ring.map(([longitude], at) => {
+    const step = at ? longitude - ring[at - 1][0] : 0;
+    if (Math.abs(step) > 180) turn -= Math.sign(step) * 360;
+    return turn;
+  });
+  if (turn !== 0) return; // around a pole
+  const side = ring.reduce((sum, [longitude], at) => sum + longitude + turns[at], 0) < -180 * ring.length ? 360 : 0;
+  ring.forEach((point, at) => { point[0] += turns[at] + side; });
 }
 
 function color(name) {
@@ -26,7 +46,7 @@ function color(name) {
 /** A Leaflet map in `box`, with the tiles that an administrator chose (`data-tiles`) or else the world of `data-world`. */
 async function draw(box, options = {}) {
   const [L, topojson] = await library();
-  const map = L.map(box, { worldCopyJump: true, zoomSnap: 1, minZoom: 1, maxZoom: 16, attributionControl: Boolean(box.dataset.tiles), ...options });
+  const map = L.map(box, { zoomSnap: 1, minZoom: 1, maxZoom: 16, attributionControl: Boolean(box.dataset.tiles), ...options });
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (still) Object.assign(map.options, { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false });
   if (box.dataset.tiles) {
@@ -68,14 +88,20 @@ export async function placeMap(box, pick = null) {
 
 /** The page of the map: groups of items, counted by the server for what is in view. */
 async function page(box) {
-  const [L, map] = await draw(box);
+  const minZoom = Math.max(1, Math.floor(Math.log2(box.clientWidth / 256)));
+  const [L, map] = await draw(box, { minZoom, maxBounds: [[-78, -190], [84, 200]], maxBoundsViscosity: 1 });
   const marks = L.layerGroup().addTo(map);
-  const list = (bounds) => [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()].map((edge) => edge.toFixed(5));
+  const inView = () => {
+    const bounds = map.getBounds();
+    const [west, east] = [bounds.getWest(), bounds.getEast()].map((edge) => Math.max(-180, Math.min(180, edge)));
+    const [south, north] = [bounds.getSouth(), bounds.getNorth()].map((edge) => Math.max(-90, Math.min(90, edge)));
+    return [west, south, east, north].map((edge) => edge.toFixed(5));
+  };
   let asked = null;
   const refresh = async () => {
     asked?.abort();
     asked = new AbortController();
-    const query = new URLSearchParams({ bbox: list(map.getBounds()), zoom: map.getZoom() });
+    const query = new URLSearchParams({ bbox: inView(), zoom: map.getZoom() });
     const answer = await fetch(`${box.dataset.points}?${query}`, { signal: asked.signal }).catch(() => null);
     if (!answer?.ok) return;
     const { groups } = await answer.json();
