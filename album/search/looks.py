@@ -37,9 +37,14 @@ CHUNK = 2000
 BACKGROUNDS = ("a photo", "a picture of something", "an image")
 """What is true of any picture: a match has to be nearer than these."""
 LEAST_PROBABILITY = 0.1
-"""Of encoders with a trained bias. Measured: see docs/decisions/0015-search.md."""
+"""Of encoders with a trained bias. Measured: tiny CLIP, 48 texts, 1000 fresh scenes: precision .954, recall 1."""
+ENOUGH = 100
+"""From so many pictures on, a text that fits more than half of them is taken to say nothing."""
 LEAST_OF_BEST = 0.6
-"""How far a match has to stand out, as a share of how far the best one does."""
+"""How far a match has to stand out, as a share of how far the best one does.
+
+Measured: the same without its bias: precision .903, recall .715; at .7 .990 and .711. Not measured on photos.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class Looks:
         """By the trained bias: the probability that the text is true of the picture."""
         scale, bias = self._encoder.logit_scale, self._encoder.logit_bias or 0.0
         least = (log(LEAST_PROBABILITY / (1 - LEAST_PROBABILITY)) - bias) / scale
+        if likeness.level >= least and len(likeness.similarities) >= ENOUGH:
+            least = 2.0  # above every cosine
         found = self._found(likeness, most, least)
         return Found(found.items, logistic(scale * found.similarities + bias), found.more)
 

@@ -28,7 +28,7 @@ _COLUMNS = ("title", "description", "ai_description", "camera", "original_name",
 
 
 def explain(ids: Iterable[int], query: Query, similarities: Mapping[int, float]) -> dict[int, str]:
-    """For each of ``ids``, which the viewer may see, what was found in it. Three queries, however many there are."""
+    """For each of ``ids``, which the viewer may see, what was found in it. Three queries in all."""
     ids = list(ids)
     terms = [term for clause in query.clauses for term in clause if not term.is_excluded]
     terms = [term for term in terms if not term.field or term.field in _FIELDS_OF]

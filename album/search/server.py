@@ -66,7 +66,7 @@ class Server:
         self, folder: Path, open_looks: Callable[[], Looks], *, parent: int | None = None, idle_s: float = IDLE_S
     ) -> None:
         self._folder, self._open, self._parent, self._idle_s = folder, open_looks, parent, idle_s
-        self._questions: queue.Queue[Question] = queue.Queue(MOST_LINES)
+        self._questions: queue.Queue[Question | None] = queue.Queue(MOST_LINES + 1)
         self._lines = threading.BoundedSemaphore(MOST_LINES)
         self._asked_at = time.monotonic()
         self._is_ended = False
@@ -88,6 +88,7 @@ class Server:
                 with suppress(FileNotFoundError):
                     Path(address).unlink()
                 self._is_ended = True
+                self._questions.put(None)
                 worker.join()
 
     def _listen(self, door: socket.socket, worker: threading.Thread) -> None:
@@ -139,13 +140,15 @@ class Server:
                 looks.close()
 
     def _waiting(self) -> list[Question]:
+        """All questions that are there, once there is one; none after a while without."""
+        waiting = []
         try:
-            waiting = [self._questions.get(timeout=LOOK_S)]
+            waiting.append(self._questions.get(timeout=LOOK_S))
             while len(waiting) < MOST_AT_ONCE:
                 waiting.append(self._questions.get_nowait())
         except queue.Empty:
             pass
-        return waiting
+        return [question for question in waiting if question is not None]
 
     def _answer(self, looks: Looks | None, waiting: list[Question]) -> None:
         texts = [question for question in waiting if question.text]

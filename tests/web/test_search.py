@@ -180,7 +180,7 @@ def test_suggestions_complete_the_last_word(cast: Cast, alice_client: Client) ->
     ItemTag.objects.create(item=items[0], tag=barn, source="zero-shot")
     ItemTag.objects.create(item=others, tag=secret, source="caption")
 
-    def told(text: str) -> list[tuple[str, str, str, int]]:
+    def told(text: str) -> list[tuple[str, str, str, int | None]]:
         answer = alice_client.get("/search/suggest/", {"q": text}).json()["suggestions"]
         return [(one["kind"], one["label"], one["text"], one["count"]) for one in answer]
 
@@ -210,4 +210,4 @@ def test_queries_do_not_grow_with_what_is_found(cast: Cast, alice_client: Client
     tagged = make_rows(cast.alice, 100)
     ItemTag.objects.bulk_create(ItemTag(item=item, tag=tag, source="caption") for item in tagged)
     assert [count(path) for path in paths] == few
-    assert max(few) <= 9
+    assert max(few) <= 10
