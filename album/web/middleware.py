@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -26,6 +27,13 @@ PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), bro
 """No page asks a browser for these. Passkeys, full screen and the clipboard stay as browsers have them."""
 
 
+def policy() -> str:
+    """``POLICY``, with the one host from which the tiles of maps come where an administrator chose one."""
+    tiles = urlsplit(settings.MAP_TILES_URL)
+    host = f" {tiles.scheme}://{tiles.netloc.replace('{s}', '*')}" if tiles.netloc else ""
+    return POLICY.replace("img-src 'self'", f"img-src 'self'{host}")
+
+
 class ContentSecurityPolicy:
     """Adds its headers unless a view has set its own. What is not said to be kept is kept by nobody."""
 
@@ -34,7 +42,7 @@ class ContentSecurityPolicy:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Content-Security-Policy", policy())
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
