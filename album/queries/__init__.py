@@ -20,6 +20,7 @@ from album.queries.albums import (
     in_order_of,
     parents_of,
     place_of,
+    rule_choices,
     with_covers,
     with_item_count,
 )
@@ -75,6 +76,7 @@ __all__ = (
     "owned_by",
     "parents_of",
     "place_of",
+    "rule_choices",
     "shared_items",
     "shown",
     "status_counts",

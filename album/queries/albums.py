@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from django.contrib.auth.models import User
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from album.models import Album, AlbumItem, MediaItem, Status
+from album.models import Album, AlbumItem, ItemTag, MediaItem, Person, Status
+from album.models.rules import EXACT_COLUMNS
 from album.queries.access import automatic, in_album, shown
 from album.queries.pages import BadPosition, Cursor, GridRow, newer_than, older_than
 
+CHOICES_MOST = 200
 UNPLACED = 2**31 - 1
 """The place of what nobody has put in its place: behind everything else."""
 HAND_PLACE = re.compile(r"([0-9a-f]{1,8})\.([0-9a-f]{1,15})")
@@ -107,3 +110,15 @@ def _by_hand(album: Album, items: QuerySet[MediaItem], before: str) -> QuerySet[
         place, pk = int(match[1], 16), int(match[2], 16)
         items = items.filter(Q(place__gt=place) | Q(place=place, pk__gt=pk))
     return items.order_by("place", "pk")
+
+
+def rule_choices(owner: User) -> dict[str, list[str]]:
+    """What a rule for the items of ``owner`` can name: per condition the most frequent values."""
+    items = MediaItem.objects.filter(shown(), owner=owner)
+    tags = ItemTag.objects.filter(item__owner=owner).exclude(source=ItemTag.Source.REMOVED)
+    columns = {name: items.exclude(**{name: ""}).values_list(name) for name in EXACT_COLUMNS}
+    people = Person.objects.filter(owner=owner).values_list("name")
+    return {
+        name: [value for value, _count in rows.order_by().annotate(n=Count("*")).order_by("-n")[:CHOICES_MOST]]
+        for name, rows in {"tags": tags.values_list("tag__name"), "people": people, **columns}.items()
+    }

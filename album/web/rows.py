@@ -11,6 +11,8 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from album.models import Preview, Status
 from album.models.media import Kind
@@ -19,11 +21,16 @@ from album.web.addresses import Holder, file_address
 
 ALT_CHARACTERS = 200
 USUAL_ROWS, MOST_ROWS = 100, 200
+IN_FIRST_WINDOW = 16
+TILE = (
+    '<div class="tile" data-id="{id}"><a class="open" href="{href}"><img src="{picture}" width="{width}" '
+    'height="{height}" alt="{alt}" decoding="async" loading="{loading}"></a></div>'
+)
 
 
 def grid_row(row: GridRow, holder: Holder | None = None) -> dict[str, Any]:
     """The JSON of one item, as js/grid.js states it. ``holder``: for whom, taken before the rows were read."""
-    moves = row.motion_offset is not None or row.has_clip
+    moves = row.motion_offset is not None or bool(row.has_clip)
     told: dict[str, Any] = {
         "id": row.pk,
         "picture": file_address("thumbnail", row, holder),
@@ -74,13 +81,21 @@ class Grid:
         return {"rows": self.rows, "next": None if self.after is None else str(self.after)}
 
     @property
-    def days(self) -> list[tuple[date | None, list[tuple[dict[str, Any], str]]]]:
-        """The rows with their addresses, by day; all in one where days say nothing."""
-        linked = [(row, self.page.replace("/0/", f"/{row['id']}/") or row["preview"]) for row in self.rows]
+    def days(self) -> list[tuple[date | None, SafeString]]:
+        """The tiles of the rows by day; all in one where days say nothing."""
+        tiles = [(str(row["day"]), self._tile(row, place)) for place, row in enumerate(self.rows)]
         if not self.has_days:
-            return [(None, linked)]
-        grouped = groupby(linked, key=lambda pair: str(pair[0]["day"]))
-        return [(date.fromisoformat(day), list(pairs)) for day, pairs in grouped]
+            return [(None, SafeString("".join(tile for _day, tile in tiles)))]
+        grouped = groupby(tiles, key=lambda pair: pair[0])
+        return [
+            (date.fromisoformat(day), SafeString("".join(tile for _day, tile in pairs))) for day, pairs in grouped
+        ]
+
+    def _tile(self, row: dict[str, Any], place: int) -> SafeString:
+        # Here rather than in a template: 60 of them cost 6 ms there.
+        shown = {name: row[name] for name in ("id", "picture", "width", "height", "alt")}
+        href = self.page.replace("/0/", f"/{row['id']}/") or row["preview"]
+        return format_html(TILE, **shown, href=href, loading="eager" if place < IN_FIRST_WINDOW else "lazy")
 
 
 def read_limit(text: str | None) -> int:

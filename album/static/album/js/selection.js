@@ -25,6 +25,7 @@ class Selection {
     this.grid = grid;
     const { size } = grid.selected, words = this.texts.textSelected.replace("{count}", size);
     this.bar.hidden = !size;
+    for (const single of this.bar.querySelectorAll("[data-single]")) single.hidden = size !== 1;
     this.bar.querySelector("[data-count]").textContent = size.toLocaleString(grid.language);
     if (size) announce(words);
   }
@@ -33,6 +34,7 @@ class Selection {
     if (!button) return;
     if ("clear" in button.dataset) this.clear();
     else if ("download" in button.dataset) this.download();
+    else if (button.dataset.sends) this.send(document.getElementById(button.dataset.sends));
     else if (button.dataset.asks) this.ask(document.getElementById(button.dataset.asks));
     else if (button.dataset.act === "favourite") this.act(this.are_favourites() ? "unfavourite" : "favourite");
     else if (button.dataset.act) this.act(button.dataset.act, { album: this.texts.album ?? "" });
@@ -126,6 +128,12 @@ class Selection {
       await post(this.texts.address, data).catch((error) => toast(error.message, { error: true }));
     }
     location.reload();
+  }
+
+  /** Goes on to a page of its own with the picked pictures. */
+  send(form) {
+    form.elements.ids.value = [...this.grid.selected].join(",");
+    form.submit();
   }
 
   download() {
