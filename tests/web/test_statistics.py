@@ -80,6 +80,7 @@ def test_growth_is_drawn_for_each_month_with_gaps_filled(cast: Cast) -> None:
     assert drawn["labels"] == ["Month", "Photos", "Videos"]
     times, photos, videos = drawn["data"]
     assert [f"{datetime.fromtimestamp(at, UTC):%Y-%m}" for at in times] == [
+        "2025-10",
         "2025-11",
         "2025-12",
         "2026-01",
