@@ -94,6 +94,11 @@ class RuleForm(forms.Form):
     is_favourite = forms.BooleanField(label=_("Only my favourites"), required=False)
     rule: dict[str, Any]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("tags", "people", *EXACT_COLUMNS):
+            self.fields[name].widget.attrs |= {"list": f"known-{name}", "autocomplete": "off"}
+
     def clean(self) -> None:
         """Sets ``rule``, as the row keeps it."""
         given = {name: self.cleaned_data.get(name) for name in ("from_on", "to_on")}

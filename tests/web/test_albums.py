@@ -110,7 +110,7 @@ def ids_by_page(client: Client, album: Album, limit: int) -> list[int]:
     found: list[int] = []
     before: str | None = ""
     while before is not None:
-        answer = client.get(f"/albums/{album.pk}/items/", {"limit": limit, "before": before}).json()
+        answer = client.get(f"/albums/{album.pk}/items/", {"limit": str(limit), "before": before}).json()
         found += [row["id"] for row in answer["rows"]]
         before = answer["next"]
     return found
@@ -215,8 +215,8 @@ def test_pictures_and_albums_are_put_in_order(cast: Cast, alice_client: Client) 
 @pytest.mark.parametrize("item", ["x", "", "\x00", str(10**30), "-1"])
 def test_a_cover_that_is_none_leaves_the_newest(cast: Cast, alice_client: Client, item: str) -> None:
     url = f"/albums/{cast.shared.pk}/cover/"
-    assert alice_client.post(url, {"item": item}).status_code == 302
-    assert client_of(cast.bob).post(url, {"item": item}).status_code == 403
+    assert alice_client.post(url, {"ids": item}).status_code == 302
+    assert client_of(cast.bob).post(url, {"ids": item}).status_code == 403
     cast.shared.refresh_from_db()
     assert cast.shared.cover is None
 

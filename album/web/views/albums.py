@@ -140,11 +140,10 @@ def album_delete(request: MemberRequest, pk: int) -> HttpResponseRedirect:
 @require_POST
 @login_required
 def album_cover(request: MemberRequest, pk: int) -> HttpResponse:
-    """Sets the cover to ``item``; empty: the newest."""
-    here, item = _editable(request, pk), request.POST.get("item", "")
-    is_number = item.isascii() and item.isdecimal() and len(item) <= 15
+    """Sets the cover to the first of ``ids``; empty: the newest."""
+    here, chosen = _editable(request, pk), _ids(request)
     try:
-        service.choose_cover(user=request.user, album=here, item_id=int(item) if is_number else None)
+        service.choose_cover(user=request.user, album=here, item_id=chosen[0] if chosen else None)
     except AlbumError as error:
         messages.error(request, str(error))
     else:
@@ -177,6 +176,7 @@ def album_people(request: MemberRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(name)s has access now.") % {"name": member.username})
             return redirect("album:album_people", pk)
     context["members"] = service.members_of(here)
+    context["role_words"] = [(Role.VIEWER, _("Viewer")), (Role.EDITOR, _("Editor")), (Role.ADMIN, _("Admin"))]
     return render(request, "album/album_people.html", context, status=422 if context["error"] else 200)
 
 
@@ -249,6 +249,9 @@ def _edit(request: MemberRequest, here: Album, initial: dict[str, Any] | None = 
     is_owner = not is_new and (here.owner_id == request.user.pk or request.user.is_superuser)
     context: dict[str, Any] = {"form": form, "rule_form": rule_form, "album": here, "title": title}
     context |= {"is_new": is_new, "is_automatic": rule is not None, "is_owner": is_owner}
+    if rule_form is not None:
+        owner = request.user if is_new else here.owner
+        context["choices"] = queries.rule_choices(owner)
     return render(request, "album/album_form.html", context, status=422 if posted is not None else 200)
 
 

@@ -129,6 +129,17 @@ for (const list of document.querySelectorAll("[data-sortable]")) {
   });
 }
 
+// Fields that take several names: suggestions go on behind the last comma.
+for (const name of ["tags", "people"]) {
+  const field = document.querySelector(`input[list="known-${name}"]`);
+  if (!field) continue;
+  const known = [...field.list.options].map((option) => option.value);
+  field.addEventListener("input", () => {
+    const before = field.value.slice(0, field.value.lastIndexOf(",") + 1);
+    field.list.replaceChildren(...known.map((value) => new Option("", before ? `${before} ${value}` : value)));
+  });
+}
+
 for (const button of document.querySelectorAll("[data-copies]")) {
   const field = document.getElementById(button.dataset.copies);
   button.hidden = false;
