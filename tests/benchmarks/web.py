@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from tests.benchmarks import web_files
+from tests.benchmarks import web_files, web_search
 from tests.benchmarks.command import Part, run_parts
 from tests.benchmarks.measuring import FOLDER, MB, Figure
 from tests.faults.installation import Installation
@@ -187,8 +187,14 @@ def _place(member: Member, depth: int) -> str:
     raise RuntimeError(f"the timeline is not {depth} deep")
 
 
+def search(size: Size) -> Iterator[Figure]:
+    with library(size.rows) as installation:
+        yield from web_search.figures(size, installation)
+
+
 PARTS: dict[str, Part[Size]] = {
     "timeline": ("Timeline", timeline),
+    "search": ("Search", search),
     "files": ("Thumbnails", lambda size: web_files.figures()),
 }
 
