@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,10 @@ TOWNS_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items that lie close together at some zoom: in their middle, and ``bbox`` from west over south to north."""
+    """Items that lie close together at some zoom: in their middle, and ``bbox`` from west over south to north.
+
+    ``place`` is their town, else their country, where all of them have the same.
+    """
 
     count: int
     latitude_deg: float
@@ -62,14 +66,22 @@ def map_groups(items: QuerySet[MediaItem], zoom: int) -> list[Group]:
             south=Min("latitude_deg"),
             east=Max("longitude_deg"),
             north=Max("latitude_deg"),
-            place=Max("city"),
+            cities=Min("city"),
+            city=Max("city"),
+            countries=Min("country"),
+            country=Max("country"),
             sample=Max("pk"),
         )
         .order_by("-count", "column", "line")
     )
-    columns = ("count", "latitude", "longitude", "west", "south", "east", "north", "place", "sample")
-    rows = found.values_list(*columns)[:GROUPS_MAX]
-    return [Group(row[0], row[1], row[2], (row[3], row[4], row[5], row[6]), row[7], row[8]) for row in rows]
+    return [_group(row) for row in found[:GROUPS_MAX]]
+
+
+def _group(row: Mapping[str, Any]) -> Group:
+    bbox = (row["west"], row["south"], row["east"], row["north"])
+    place = row["city"] if row["cities"] == row["city"] else ""
+    place = place or (row["country"] if row["countries"] == row["country"] else "")
+    return Group(row["count"], row["latitude"], row["longitude"], bbox, place, row["sample"])
 
 
 def map_bounds(items: QuerySet[MediaItem]) -> list[float] | None:

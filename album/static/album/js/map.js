@@ -90,7 +90,7 @@ export async function placeMap(box, pick = null) {
 async function page(box) {
   const minZoom = Math.max(1, Math.floor(Math.log2(box.clientWidth / 256)));
   const [L, map] = await draw(box, { minZoom, maxBounds: [[-78, -190], [84, 200]], maxBoundsViscosity: 1 });
-  const marks = L.layerGroup().addTo(map);
+  const marks = new Map(); // what stays in view stays as it is, and keeps the focus
   const inView = () => {
     const bounds = map.getBounds();
     const [west, east] = [bounds.getWest(), bounds.getEast()].map((edge) => Math.max(-180, Math.min(180, edge)));
@@ -105,8 +105,9 @@ async function page(box) {
     const answer = await fetch(`${box.dataset.points}?${query}`, { signal: asked.signal }).catch(() => null);
     if (!answer?.ok) return;
     const { groups } = await answer.json();
-    marks.clearLayers();
-    groups.forEach((group) => marks.addLayer(mark(L, map, box, group)));
+    const found = new Map(groups.map((group) => [JSON.stringify(group), group]));
+    for (const [key, marker] of marks) if (!found.has(key) && marks.delete(key)) marker.remove();
+    for (const [key, group] of found) if (!marks.has(key)) marks.set(key, mark(L, map, box, group).addTo(map));
   };
   map.on("moveend", refresh);
   const [west, south, east, north] = JSON.parse(box.dataset.bounds);
@@ -127,17 +128,23 @@ function mark(L, map, box, group) {
     picture.append(count);
   }
   const icon = L.divIcon({ className: "map-icon", html: picture, iconSize: [side, side] });
-  const words = box.dataset.textGroup.replace("{count}", group.count.toLocaleString()).replace("{place}", group.place || box.dataset.textNowhere);
-  const marker = L.marker([group.latitude, group.longitude], { icon, title: words, alt: words, riseOnHover: true });
+  const text = group.place ? box.dataset.textPlace : box.dataset.textGroup;
+  const words = text.replace("{count}", group.count.toLocaleString()).replace("{place}", group.place);
+  const marker = L.marker([group.latitude, group.longitude], { icon, title: words, riseOnHover: true });
+  marker.on("add", () => marker.getElement().setAttribute("aria-label", words));
   if (group.place) marker.bindTooltip(group.place, { direction: "bottom", offset: [0, side / 2] });
   const isSpot = group.bbox[2] - group.bbox[0] < 1e-4 && group.bbox[3] - group.bbox[1] < 1e-4;
-  marker.on("click", () => {
+  const open = () => {
     const [west, south, east, north] = group.bbox;
     if (group.count <= Number(box.dataset.few) || isSpot || map.getZoom() >= map.getMaxZoom()) {
       location.href = `${box.dataset.timeline}?${new URLSearchParams({ bbox: [west - 1e-5, south - 1e-5, east + 1e-5, north + 1e-5].map((edge) => edge.toFixed(6)) })}`;
     } else {
       map.fitBounds([[south, west], [north, east]], { padding: [60, 60] });
     }
+  };
+  marker.on("click", open);
+  marker.on("keydown", ({ originalEvent }) => {
+    if (originalEvent.key === "Enter" || originalEvent.key === " ") { originalEvent.preventDefault(); open(); }
   });
   return marker;
 }

@@ -1,0 +1,179 @@
+"""The lightbox over the timeline: by keyboard, by touch, with video and motion, with the panel; and the map."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from album.models import Favourite, MediaItem
+from tests.cast import Cast, make_photo, scene_bytes
+from tests.e2e.browser import DESKTOP, PHONE, SignIn, axe, complaints, overflow_px
+from tests.media.video_files import write_video
+
+pytestmark = pytest.mark.django_db(transaction=True)
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def items(live_cast: Cast, tmp_path: Path) -> list[MediaItem]:
+    """Newest first: four photos, a video, a motion photo, an item without preview."""
+    clip = write_video(tmp_path / "clip.mp4", ["red", "blue"], codec="libx264").read_bytes()
+    photos = [make_photo(live_cast.alice, seed=seed) for seed in range(4)]
+    video = make_photo(live_cast.alice, content=clip, original_name="clip.mp4")
+    still = scene_bytes(seed=9)
+    moving = make_photo(live_cast.alice, content=still + clip, original_name="moving.jpg")
+    motion = {"motion_offset": len(still), "motion_size_bytes": len(clip)}
+    MediaItem.objects.filter(pk=moving.pk).update(**motion)
+    broken = make_photo(live_cast.alice, seed=10)
+    MediaItem.objects.filter(pk=broken.pk).update(preview_status="none", preview_problem="damaged")
+    made = [*photos, video, moving, broken]
+    for number, item in enumerate(made):
+        MediaItem.objects.filter(pk=item.pk).update(timeline_at=START - timedelta(minutes=number))
+    return made
+
+
+def open_first(page: Page) -> None:
+    page.locator("[data-grid] .tile a").first.click()
+    expect(page.locator(".pswp--open")).to_be_visible()
+
+
+def stands_at(page: Page, item: MediaItem) -> None:
+    expect(page).to_have_url(re.compile(re.escape(reverse("album:photo_detail", args=(item.pk,))) + "$"))
+
+
+def test_by_keyboard_through_every_kind_of_item(items: list[MediaItem], live_cast: Cast, signed_in: SignIn) -> None:
+    page = signed_in(live_cast.alice)
+    page.locator("[data-grid] .tile a").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".pswp--open")).to_be_visible()
+    stands_at(page, items[0])
+    page.keyboard.press("f")
+    expect(page.locator(".pswp__button--favourite")).to_have_attribute("aria-pressed", "true")
+    assert Favourite.objects.filter(user=live_cast.alice, item=items[0]).exists()
+    for item in items[1:5]:
+        page.keyboard.press("ArrowRight")
+        stands_at(page, item)
+    video = page.locator(".lightbox-video video")
+    expect(video).to_be_visible()
+    assert video.evaluate("(v) => v.play().then(() => v.videoWidth > 0)")
+    page.keyboard.press("ArrowRight")
+    stands_at(page, items[5])
+    expect(video).to_have_js_property("paused", True)
+    page.locator(".pswp__button--motion").hover()
+    expect(page.locator(".lightbox-motion.plays")).to_be_attached()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".lightbox-words")).to_be_visible()
+    page.keyboard.press("Home")
+    stands_at(page, items[0])
+    axe(page)
+    page.keyboard.press("Escape")
+    expect(page.locator(".pswp")).to_have_count(0)
+    assert page.url.endswith("/")
+    assert "/media/" not in page.url
+    expect(page.locator("[data-grid] .tile a").first).to_be_focused()
+    assert complaints(page) == []
+
+
+def test_people_write_in_the_panel_without_leaving_the_lightbox(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    page = signed_in(live_cast.alice)
+    open_first(page)
+    page.keyboard.press("i")
+    panel = page.locator(".lightbox-panel")
+    expect(panel.locator("#info-edit-words")).to_be_visible()
+    panel.locator("#info-edit-words").click()
+    panel.get_by_label("Title").fill("By the <b>lake</b>")
+    panel.get_by_role("button", name="Save").first.click()
+    expect(panel.locator("h1")).to_have_text("By the <b>lake</b>")
+    expect(panel.locator("#info-edit-words")).to_be_focused()
+    panel.get_by_placeholder("Add a tag").fill("Boat")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("link", name="boat")).to_be_visible()
+    expect(panel.get_by_placeholder("Add a tag")).to_be_focused()
+    stands_at(page, items[0])  # the keys of the panel are not those of the lightbox
+    axe(page)
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    stands_at(page, items[1])
+    items[0].refresh_from_db()
+    assert (items[0].title, items[0].edited_fields) == ("By the <b>lake</b>", ["title", "description"][::-1])
+
+
+def test_on_a_phone_by_touch_and_back(items: list[MediaItem], live_cast: Cast, signed_in: SignIn) -> None:
+    page = signed_in(live_cast.alice, "/", PHONE)
+    page.locator("[data-grid] .tile a").first.tap()
+    expect(page.locator(".pswp--open")).to_be_visible()
+    stands_at(page, items[0])
+    swipe(page, 300, 60)
+    stands_at(page, items[1])
+    page.wait_for_timeout(800)  # PhotoSwipe takes no tap while the slide is under way
+    page.locator(".pswp__button--info").tap()
+    expect(page.locator(".lightbox-panel .info")).to_be_visible()
+    assert overflow_px(page) == 0
+    page.go_back()
+    expect(page.locator(".pswp")).to_have_count(0)
+    page.go_forward()
+    expect(page.locator(".pswp--open")).to_be_visible()
+    stands_at(page, items[1])
+
+
+def swipe(page: Page, start_px: int, end_px: int) -> None:
+    """A finger goes sideways over the middle of the window."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *across: int) -> None:
+        points = [{"x": x, "y": 350} for x in across]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", start_px)
+    for step in range(1, 9):
+        touch("touchMove", start_px + (end_px - start_px) * step // 8)
+    touch("touchEnd")
+
+
+def test_the_page_of_an_item_leads_on_by_keys(items: list[MediaItem], live_cast: Cast, signed_in: SignIn) -> None:
+    page = signed_in(live_cast.alice, reverse("album:photo_detail", args=(items[1].pk,)))
+    page.keyboard.press("ArrowRight")
+    stands_at(page, items[2])
+    page.keyboard.press("ArrowLeft")
+    stands_at(page, items[1])
+    page.keyboard.press("ArrowLeft")
+    stands_at(page, items[0])
+    page.keyboard.press("ArrowLeft")
+    stands_at(page, items[0])
+    page.locator("#info-edit-place").click()
+    box = page.locator(".place-map.leaflet-container")
+    box.click(position={"x": 100, "y": 60})
+    expect(page.get_by_label("Latitude")).not_to_have_value("")
+    page.locator("form[action$='/place/'] button").click()
+    expect(page.locator(".place-map")).to_have_attribute("data-latitude", re.compile(r"\d"))
+    items[0].refresh_from_db()
+    assert items[0].edited_fields == ["place"]
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r":\d+/$"))
+    assert complaints(page) == []
+
+
+def test_a_group_on_the_map_opens_in_the_timeline(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    for item, latitude in zip(items[:3], (48.85, 48.86, 48.87), strict=True):
+        here = {"latitude_deg": latitude, "longitude_deg": 2.35, "city": "Paris", "country": "France"}
+        MediaItem.objects.filter(pk=item.pk).update(**here)
+    page = signed_in(live_cast.alice, "/map/", DESKTOP)
+    group = page.get_by_role("button", name=re.compile("Paris"))
+    expect(group.first).to_be_visible()
+    while group.count() > 1:  # as far in as all of them are in view
+        page.locator(".leaflet-control-zoom-out").click()
+        page.wait_for_timeout(500)
+    axe(page)
+    group.press("Enter")
+    expect(page).to_have_url(re.compile("bbox="))
+    expect(page.locator("[data-grid] .tile")).to_have_count(3)
