@@ -153,10 +153,13 @@ JOB_MAX_BYTES = env.integer("JOB_MAX_MB", 50, 1, 1_000_000) * 1_000_000
 JOBS_PER_HOUR = env.integer("JOBS_PER_HOUR", 600, 1, 1_000_000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "album.api.authentication.PrivateBasicAuthentication",
+        "album.api.authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "album.api.authentication.KeyMay",
+    ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "album.api.negotiation.OneRenderer",

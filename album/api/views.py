@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from album.api.serializers import JobSerializer
 from album.exceptions import MediaError
-from album.models import ImageJob
+from album.models import ApiKey, ImageJob
 from album.services.jobs import create_job, refuse_above_quota
 from album.services.uploads import SpooledUpload, SpoolHandler
 from album.tasks import process_image_job
@@ -27,7 +27,13 @@ logger = logging.getLogger(__name__)
 FIELD = "original_image"
 
 
-class Jobs(APIView):
+class JobView(APIView):
+    """A program that may upload may also fetch what became of it."""
+
+    scope = ApiKey.Scope.UPLOAD
+
+
+class Jobs(JobView):
     """``POST``: an image that a worker is to resize."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -54,14 +60,14 @@ class Jobs(APIView):
         return Response(JobSerializer(job).data, status=201)
 
 
-class Job(APIView):
+class Job(JobView):
     """``GET``: how the job stands."""
 
     def get(self, request: Request, job_id: str) -> Response:
         return Response(JobSerializer(_own_job(request, job_id)).data)
 
 
-class JobFile(APIView):
+class JobFile(JobView):
     """``GET``: the original or the resized picture, by its name."""
 
     def get(self, request: Request, job_id: str, name: str) -> FileResponse:

@@ -10,11 +10,8 @@ import re
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import check_password
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -23,14 +20,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from album import tasks
 from album.models import ImageJob, MediaItem
+from album.services.api_keys import create_key
 from album.services.jobs import run_job
 from tests.cast import Cast, scene_bytes
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    cache.clear()
-
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -217,7 +209,7 @@ def test_jobs_above_the_hourly_number_wait(
 def test_strangers_are_told_to_sign_in_before_their_file_is_read(cast: Cast, settings: Settings) -> None:
     job = ImageJob.objects.create(owner=cast.alice, original_image="jobs/originals/a.jpg")
     for answer in (post(Client()), Client().get(f"/jobs/{job.pk}/"), Client().get(f"/jobs/{job.pk}/original.jpg")):
-        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="api"')
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
         assert answer.json() == {"detail": "Authentication credentials were not provided."}
     assert not Path(settings.MEDIA_ROOT).exists()
 
@@ -232,93 +224,36 @@ def test_a_session_needs_its_token(cast: Cast, sent: list[str]) -> None:
     assert post(client, headers={"X-CSRFToken": client.cookies["csrftoken"].value}).status_code == 201
 
 
-def basic(name: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
 
 
-def test_a_program_may_send_name_and_password(cast: Cast, sent: list[str]) -> None:
+def test_a_program_sends_a_key(cast: Cast, sent: list[str]) -> None:
     client = Client(enforce_csrf_checks=True)
-    assert post(client, headers=basic("alice", "correct horse")).status_code == 201
-    for wrong in (basic("alice", "wrong"), basic("al\0ice", "correct horse"), {"Authorization": "Basic ?"}):
-        assert post(client, headers=wrong).status_code == 401
-    cast.alice.is_active = False
-    cast.alice.save()
-    assert post(client, headers=basic("alice", "correct horse")).status_code == 401
+    key, text = create_key(user=cast.alice, name="resizer", scopes=["upload"])
+    job = post(client, headers=bearer(text))
+    assert job.status_code == 201
+    assert client.get(f"/jobs/{job.json()['id']}/", headers=bearer(text)).status_code == 200
+    for wrong in (bearer("pa_wrong"), bearer(""), bearer("\0"), bearer("é")):
+        answer = post(client, headers=wrong)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+    key.delete()
+    assert post(client, headers=bearer(text)).status_code == 401
 
 
-@pytest.mark.parametrize("extra", [{"REMOTE_ADDR": "192.0.2.7"}, {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}])
-def test_a_password_is_not_taken_where_it_can_be_overheard(
-    cast: Cast, extra: dict[str, Any], sent: list[str]
-) -> None:
-    client = Client(**extra)
-    answer = post(client, headers=basic("alice", "correct horse"))
-    assert (answer.status_code, answer.json()) == (403, {"detail": "A password is taken over HTTPS only."})
-    anonymous = client.get("/jobs/1/")
-    assert anonymous.status_code == 403 and "WWW-Authenticate" not in anonymous.headers
-    over_https = client.get("/jobs/1/", headers=basic("alice", "correct horse"), secure=True)
-    assert over_https.status_code == 404
+def test_a_key_does_no_more_than_it_may(cast: Cast, sent: list[str]) -> None:
+    _key, reads = create_key(user=cast.alice, name="frame", scopes=["read"])
+    answer = post(Client(), headers=bearer(reads))
+    assert (answer.status_code, answer.json()) == (403, {"detail": "This key lacks the scope upload."})
+    assert Client().get(f"/jobs/{uuid.uuid4()}/", headers=bearer(reads)).status_code == 404
+    _key, starts = create_key(user=cast.alice, name="nights", scopes=["process"])
+    answer = Client().get(f"/jobs/{uuid.uuid4()}/", headers=bearer(starts))
+    assert answer.json() == {"detail": "This key lacks the scope read or upload."}
 
 
-@pytest.fixture
-def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passwords whose hash was computed, at 0.3 s each in earnest."""
-    passwords: list[str] = []
-
-    def check(password: str, *arguments: Any) -> bool:
-        passwords.append(password)
-        return check_password(password, *arguments)
-
-    monkeypatch.setattr("django.contrib.auth.base_user.check_password", check)
-    return passwords
-
-
-def ask(name: str, password: str, **extra: Any) -> int:
-    return Client(**extra).get("/jobs/1/", headers=basic(name, password)).status_code
-
-
-def test_a_right_password_is_checked_once_as_long_as_it_is_right(cast: Cast, checked: list[str]) -> None:
-    assert [ask("alice", "correct horse") for _ in range(3)] == [404, 404, 404]
-    assert checked == ["correct horse"]
-    assert [ask("alice", "correct"), ask("bob", "correct horse")] == [401, 404]
-    cast.alice.set_password("battery staple")
-    cast.alice.save()
-    assert [ask("alice", "correct horse"), ask("alice", "battery staple")] == [401, 404]
-    cast.alice.is_active = False
-    cast.alice.save()
-    assert ask("alice", "battery staple") == 401
-
-
-def test_passwords_are_not_tried_one_after_the_other(
-    cast: Cast, checked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1_800_000_015
-    monkeypatch.setattr("album.api.authentication.time.time", lambda: now)
-    ask("alice", "correct horse")
-    assert [ask("alice", f"wrong {n}") for n in range(10)] == [401] * 10
-    checked.clear()
-    answer = Client().get("/jobs/1/", headers=basic("alice", "wrong"))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "45")
-    assert answer.json()["detail"].startswith("Too many wrong passwords.")
-    assert checked == []
-    assert ask("alice", "correct horse") == 404, "a program that is at work goes on"
-    assert ask("bob", "wrong") == 401
-    assert ask("alice", "wrong", REMOTE_ADDR="::1") == 401
-    now += 45
-    assert ask("alice", "wrong") == 401
-
-
-def test_behind_a_proxy_the_address_is_what_it_says_last(
-    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("album.api.authentication.time.time", lambda: 1_800_000_015)
-    https: dict[str, Any] = {"secure": True, "headers": basic("alice", "wrong")}
-    settings.BEHIND_TLS = True
-    answers = [
-        Client(HTTP_X_FORWARDED_FOR=f"192.0.2.{n}, 198.51.100.7").get("/jobs/1/", **https).status_code
-        for n in range(11)
-    ]
-    assert answers == [401] * 10 + [429]
-    assert Client(HTTP_X_FORWARDED_FOR="198.51.100.8").get("/jobs/1/", **https).status_code == 401
+def test_passwords_are_not_taken_since_they_would_go_past_the_second_step(cast: Cast) -> None:
+    name_and_password = "Basic " + base64.b64encode(b"alice:correct horse").decode()
+    assert post(Client(), headers={"Authorization": name_and_password}).status_code == 401
 
 
 def test_other_methods_are_refused_in_json(cast: Cast, alice_client: Client) -> None:

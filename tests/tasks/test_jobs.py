@@ -46,11 +46,16 @@ class Program:
     """A program of alice's that uses the API by ``curl``."""
 
     web: WebServer
+    key: str
 
     def ask(self, path: str, *options: str) -> bytes:
         url = f"http://127.0.0.1:{self.web.port}{path}"
-        command = ["curl", "--silent", "--fail", "--noproxy", "*", "--user", "alice:correct horse", *options, url]
+        command = ["curl", "--silent", "--fail", "--noproxy", "*", "--header", self.sign_in, *options, url]
         return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+
+    @property
+    def sign_in(self) -> str:
+        return f"Authorization: Bearer {self.key}"
 
     def post(self, path: Path) -> dict[str, Any]:
         return dict(json.loads(self.ask("/jobs/", "--form", f"original_image=@{path}")))
@@ -64,8 +69,13 @@ class Program:
 
 
 @pytest.fixture
-def program(web: WebServer) -> Program:
-    return Program(web)
+def program(installation: Installation, web: WebServer) -> Program:
+    code = """
+        from django.contrib.auth.models import User
+        from album.services.api_keys import create_key
+        print(create_key(user=User.objects.get(), name="resizer", scopes=["upload"])[1])
+    """
+    return Program(web, installation.python(code).strip())
 
 
 @pytest.fixture
@@ -155,6 +165,7 @@ def test_the_lines_of_the_guide_work(installation: Installation, program: Progra
         here = f"http://127.0.0.1:{program.web.port}"
         words = [
             word.replace("http://localhost:8000", here)
+            .replace("$KEY", program.key)
             .replace(made["id"], job_id)
             .replace(made["id"][:8], job_id[:8])
             for word in line
