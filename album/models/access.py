@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from django.utils import timezone
 
 
@@ -47,11 +48,11 @@ class ApiKey(models.Model):
     """What a program signs in with. Only the hash of the key is stored; ``prefix`` tells it from others."""
 
     class Scope(models.TextChoices):
-        READ = "read", "Look at media, albums and search"
-        UPLOAD = "upload", "Upload"
-        WRITE = "write", "Change media and albums"
-        PROCESS = "process", "Start and stop batches"
-        ADMIN = "admin", "Change settings"
+        READ = "read", _("Look at media, albums and search")
+        UPLOAD = "upload", _("Upload")
+        WRITE = "write", _("Change media and albums")
+        PROCESS = "process", _("Start and stop batches")
+        ADMIN = "admin", _("Change settings")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=80)
@@ -94,9 +95,9 @@ class Preferences(models.Model):
     """How a user wants the pages. Empty fields: as the browser says."""
 
     class Theme(models.TextChoices):
-        SYSTEM = "system", "As the device"
-        LIGHT = "light", "Light"
-        DARK = "dark", "Dark"
+        SYSTEM = "system", _("As the device")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="preferences")
     language = models.CharField(max_length=8, blank=True)
