@@ -1,4 +1,4 @@
-"""What every page is furnished with, as template tags: drawings of the icon sheet, and entries of the menu."""
+"""What every page is furnished with, as template tags: drawings, numbers, entries of the menu."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.template import Context, Library
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -18,6 +19,12 @@ def icon(name: str) -> SafeString:
     """The drawing ``name`` of album/icons.svg. A screen reader passes over it: words stand beside it."""
     sheet = static("album/icons.svg")
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', sheet, name)
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """``91,666``, or as the language writes it. Django's setting for this would reach into fields of forms."""
+    return number_format(number, force_grouping=True)
 
 
 @register.inclusion_tag("album/_entry.html", takes_context=True)
