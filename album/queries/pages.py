@@ -61,6 +61,8 @@ class GridRow(NamedTuple):
     placeholder: str
     preview_status: str
     processing_status: str
+    mime_type: str
+    is_animated: bool
     motion_offset: int | None
     title: str
     description: str

@@ -14,12 +14,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from album.models import Preview, Status
+from album.models import MediaItem, Preview, Status
 from album.models.media import Kind
 from album.queries import Cursor, GridRow
 from album.web.addresses import Holder, file_address
 
 ALT_CHARACTERS = 200
+MOVING_PICTURES = frozenset({"image/gif", "image/webp", "image/png", "image/avif"})
 USUAL_ROWS, MOST_ROWS = 100, 200
 IN_FIRST_WINDOW = 16
 TILE = (
@@ -46,9 +47,16 @@ def grid_row(row: GridRow, holder: Holder | None = None) -> dict[str, Any]:
     }
     if row.kind == Kind.VIDEO:
         told |= {"duration_s": row.duration_s, "playback": file_address("playback", row, holder)}
+    elif moves_by_itself(row):
+        told["moving"] = file_address("original", row, holder)
     elif moves:
         told["motion"] = file_address("motion", row, holder)
     return told
+
+
+def moves_by_itself(item: GridRow | MediaItem) -> bool:
+    """Whether browsers play its original as a picture that moves."""
+    return item.is_animated and item.mime_type in MOVING_PICTURES
 
 
 def grid_answer(rows: Iterable[dict[str, Any]], after: Cursor | str | None, **more: Any) -> HttpResponse:

@@ -299,3 +299,12 @@ def test_an_album_is_named_only_to_who_sees_it(cast: Cast) -> None:
     page = page_of(client_of(cast.bob), item)
     assert "Holiday" in page
     assert "Secret plans" not in page
+
+
+def test_the_lightbox_is_told_of_pictures_that_move_by_themselves(cast: Cast, alice_client: Client) -> None:
+    moving, still, raw = make_rows(cast.alice, 3)
+    MediaItem.objects.filter(pk=moving.pk).update(is_animated=True, mime_type="image/gif")
+    MediaItem.objects.filter(pk=raw.pk).update(is_animated=True, mime_type="image/heic-sequence")
+    rows = {row["id"]: row.get("moving", "") for row in alice_client.get("/timeline/items/").json()["rows"]}
+    assert rows[moving.pk].startswith(f"/media/{moving.pk}/original/")
+    assert (rows[still.pk], rows[raw.pk]) == ("", "")

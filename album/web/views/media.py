@@ -24,11 +24,10 @@ from album.tasks import prepare_media, process_photo_ai, process_video_ai
 from album.tasks.bell import ring_bell
 from album.web.item_forms import FORMS, EditForm
 from album.web.requests import MemberRequest
+from album.web.rows import moves_by_itself
 
 Source = ItemTag.Source
 HTTP_UNPROCESSABLE = 422
-MOVING_PICTURES = {"image/gif", "image/webp", "image/png", "image/avif"}
-"""Types of photos that browsers play by themselves."""
 
 SOURCE_WORDS = {
     Source.PERSON: gettext_lazy("From people"),
@@ -156,7 +155,7 @@ def _told(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] 
         "may_edit": is_own or editable_by(user).filter(pk=item.pk).exists(),
         "may_delete": is_own,
         "map_tiles": (settings.MAP_TILES_URL, settings.MAP_ATTRIBUTION),
-        "moves_by_itself": item.is_animated and item.mime_type in MOVING_PICTURES,
+        "moves_by_itself": moves_by_itself(item),
     }
 
 

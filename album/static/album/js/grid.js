@@ -21,6 +21,7 @@ A ROW (album.web.rows.grid_row): {
     placeholder                       BlurHash or ""
     kind: "photo"|"video", duration_s, playback      the last two of videos only
     motion                            address of the clip, of motion photos only
+    moving                            address of the original, of pictures that move by themselves (GIF)
     day: "2026-11-21", is_favourite, badges: ["pending"|"processing"|"failed", "motion", "no-preview"], alt
     note                              optional: a line below the picture, such as why a search found it }
 AN ANSWER: {"rows": [row, …], "next": cursor or null}. Asked with month=2026-11&before=cursor&limit=… by a timeline,
@@ -40,15 +41,17 @@ THE OBJECT, as element.grid:
   select(ids, on), clear()                 and the Set `selected`
 */
 
+import { Drawing, put } from "./drawing.js";
+import { on_key } from "./keys.js";
 import { estimate, justify } from "./layout.js";
 import { Picking } from "./picking.js";
+import { find_place, keep_place } from "./place.js";
 import { Scrubber } from "./scrubber.js";
-import { blur, dress, make_tile, show } from "./tile.js";
+import { dress, show } from "./tile.js";
 
 const PIECE = 100; // rows in one answer
 const MOST_KEPT = 6000; // rows; beyond it those far away are forgotten
 const HEADING = 44; // pixels, as grid.css has it
-const ROOM_FOR_NAME = 330; // pixels; a day that is narrower is named in short
 
 export class Grid {
   constructor(element) {
@@ -56,13 +59,11 @@ export class Grid {
     element.grid = this;
     this.texts = element.dataset;
     this.language = document.documentElement.lang || "en";
-    this.days = new Intl.DateTimeFormat(this.language, { dateStyle: "full", timeZone: "UTC" });
     this.months = new Intl.DateTimeFormat(this.language, { month: "long", year: "numeric", timeZone: "UTC" });
-    const short = { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" };
-    this.short_days = new Intl.DateTimeFormat(this.language, short);
     this.places = new Map(); // id → [section, place in it]
     this.current = null; // the id that Tab reaches
     this.picking = new Picking(this);
+    this.drawing = new Drawing(this);
     this.written = new Map([...element.querySelectorAll(".tile")].map((tile) => [Number(tile.dataset.id), tile]));
     const first = document.getElementById(this.texts.first);
     const answer = first ? JSON.parse(first.textContent) : { rows: [] };
@@ -140,7 +141,7 @@ export class Grid {
         if (section.count !== null) section.count -= section.rows.length - rows.length;
         section.rows = rows;
         this.index(section);
-        this.undress(section);
+        this.drawing.undress(section);
         this.arrange(section);
       }
       gone.forEach((id) => this.places.delete(id));
@@ -180,12 +181,14 @@ export class Grid {
         if (section.next === null) section.count = section.rows.length;
         this.index(section);
       }
-      this.undress(whole);
+      this.drawing.undress(whole);
       whole.element.replaceWith(...this.sections.map((section) => section.element));
       this.sections.forEach((section) => this.arrange(section));
     });
     this.scrubber = new Scrubber(this);
     this.tell("album:rows");
+    await find_place(this);
+    keep_place(this);
   }
 
   take(section, answer) {
@@ -256,7 +259,7 @@ export class Grid {
     const form = { width, target, gap: width < 560 ? 3 : 5, heading: this.texts.headings === "none" ? 0 : HEADING };
     this.anchored(() => {
       this.form = form;
-      this.sections.forEach((section) => { this.undress(section); this.arrange(section); });
+      this.sections.forEach((section) => { this.drawing.undress(section); this.arrange(section); });
     });
   }
 
@@ -324,8 +327,8 @@ export class Grid {
     for (const section of this.sections) {
       const bottom = top + section.height;
       const is_near = bottom >= from && top <= to;
-      if (is_near) this.dress_section(section, from - top, to - top, hurried);
-      else if (section.tiles.size) this.undress(section);
+      if (is_near) this.drawing.dress(section, from - top, to - top, hurried);
+      else if (section.tiles.size) this.drawing.undress(section);
       const open_end = section === this.sections.at(-1) && section.count === null;
       const loaded_to = top + (section.layout?.height ?? 0);
       if (section.next !== null && (is_near || open_end) && loaded_to < to) wanted.push([section, top, bottom]);
@@ -333,7 +336,7 @@ export class Grid {
     }
     clearTimeout(this.waiting);
     if (hurried || wanted.length) this.waiting = setTimeout(() => this.settle(wanted), hurried ? 90 : 15);
-    this.reach();
+    this.drawing.reach();
     this.scrubber?.follow();
   }
 
@@ -345,80 +348,6 @@ export class Grid {
       for (const [i, tile] of section.tiles) show(tile, section.rows[i]);
     }
     this.forget();
-  }
-
-  dress_section(section, from, to, hurried) {
-    const { boxes, headings } = section.layout ?? { boxes: [], headings: [] };
-    let first = boxes.findIndex((box) => box.y + box.height >= from);
-    if (first < 0) first = boxes.length;
-    let end = first;
-    while (end < boxes.length && boxes[end].y <= to) end++;
-    const key = `${first} ${end} ${boxes.length}`;
-    if (section.drawn === key && !section.tiles.size === (first === end)) {
-      if (!hurried) for (const [i, tile] of section.tiles) show(tile, section.rows[i]);
-      return;
-    }
-    section.drawn = key;
-    for (const [i, tile] of section.tiles) {
-      const is_focused = tile.contains(document.activeElement);
-      if ((i < first || i >= end) && !is_focused) { tile.remove(); section.tiles.delete(i); }
-    }
-    section.heads.forEach((head) => head.remove());
-    section.heads = [];
-    const nodes = [];
-    for (const heading of headings) {
-      const [begin, stop] = [Math.max(first, heading.from), Math.min(end, heading.to)];
-      if (begin < stop) nodes.push(this.head(section, heading));
-      for (let i = begin; i < stop; i++) nodes.push(this.tile(section, i, hurried));
-    }
-    if (!headings.length) for (let i = first; i < end; i++) nodes.push(this.tile(section, i, hurried));
-    nodes.forEach((node, place) => {
-      const there = section.element.children[place];
-      if (there !== node) section.element.insertBefore(node, there ?? null);
-    });
-  }
-
-  head(section, heading) {
-    const head = document.createElement("div"), name = document.createElement("h2");
-    head.className = "day";
-    const names = heading.width < ROOM_FOR_NAME ? this.short_days : this.days;
-    name.textContent = names.format(new Date(`${heading.day}T00:00Z`));
-    head.append(name);
-    put(head, { ...heading, height: HEADING });
-    section.heads.push(head);
-    if (this.picking.is_possible) this.picking.add_to_heading(head, section, heading.day);
-    return head;
-  }
-
-  tile(section, i, hurried) {
-    const row = section.rows[i];
-    let tile = section.tiles.get(i);
-    if (!tile) {
-      tile = this.written.get(row.id) ?? make_tile(row, this.href(row), this.texts);
-      if (this.written.delete(row.id)) dress(tile, row, this.texts);
-      tile.querySelector("a").tabIndex = -1;
-      this.picking.mark(tile, row.id);
-      put(tile, section.layout.boxes[i]);
-      blur(tile, row);
-      section.tiles.set(i, tile);
-    }
-    if (!hurried) show(tile, row);
-    return tile;
-  }
-
-  undress(section) {
-    section.element.replaceChildren();
-    section.tiles.clear();
-    section.heads = [];
-    section.drawn = null;
-  }
-
-  /** Lets Tab reach one tile. */
-  reach() {
-    const tiles = this.sections.flatMap((section) => [...section.tiles]
-      .map(([i, tile]) => [section.rows[i].id, tile]));
-    const [, reached] = tiles.find(([id]) => id === this.current) ?? tiles[0] ?? [];
-    for (const [, tile] of tiles) tile.querySelector("a").tabIndex = tile === reached ? 0 : -1;
   }
 
   /** Rows far from the window are asked for again when somebody comes back. */
@@ -442,11 +371,11 @@ export class Grid {
     let asked = 0;
     addEventListener("scroll", () => { asked ||= requestAnimationFrame(() => { asked = 0; this.draw(); }); }, { passive: true });
     new ResizeObserver(() => this.resize()).observe(this.element);
-    this.element.addEventListener("keydown", (event) => this.on_key(event));
+    this.element.addEventListener("keydown", (event) => on_key(this, event));
     this.element.addEventListener("click", (event) => this.on_click(event));
     this.element.addEventListener("focusin", (event) => {
       const tile = event.target.closest(".tile");
-      if (tile) { this.current = Number(tile.dataset.id); this.reach(); }
+      if (tile) { this.current = Number(tile.dataset.id); this.drawing.reach(); }
     });
   }
 
@@ -459,50 +388,6 @@ export class Grid {
     if (event.target.closest("a") && !this.tell("album:open", detail, { cancelable: true })) event.preventDefault();
   }
 
-  async on_key(event) {
-    const tile = event.target.closest(".tile");
-    if (!tile || event.ctrlKey || event.metaKey || event.altKey) return;
-    const index = this.index_of(tile.dataset.id);
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const turned = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!step && !turned) return this.picking.on_key(event, Number(tile.dataset.id));
-    event.preventDefault();
-    const place = step ? index + step : await this.beside(index, turned);
-    const row = place >= 0 ? await this.load(place) : undefined;
-    if (!row) return;
-    if (event.shiftKey && this.picking.is_possible) await this.picking.reach(index, place);
-    this.reveal(row.id);
-  }
-
-  /** The index of the picture in the next line, or the one before, that is nearest across. */
-  async beside(index, turned) {
-    const center = (box) => box.x + box.width / 2;
-    const [section, i] = this.section_at(index);
-    const from = section.layout.boxes[i];
-    let best = -1, line = null;
-    for (let next = index + turned; next >= 0; next += turned) {
-      if (!(await this.load(next))) break;
-      const [other, j] = this.section_at(next);
-      const box = other.layout.boxes[j];
-      if (other === section && box.y === from.y) continue;
-      line ??= [other, box.y];
-      if (line[0] !== other || line[1] !== box.y) break;
-      const is_nearer = best < 0 || Math.abs(center(box) - center(from)) < Math.abs(center(this.box_at(best)) - center(from));
-      if (is_nearer) best = next;
-    }
-    return best;
-  }
-
-  box_at(index) {
-    const [section, i] = this.section_at(index);
-    return section.layout.boxes[i];
-  }
-}
-
-function put(element, box) {
-  Object.assign(element.style, {
-    left: `${box.x}px`, top: `${box.y}px`, width: `${box.width}px`, height: `${box.height}px`,
-  });
 }
 
 for (const element of document.querySelectorAll("[data-grid]")) new Grid(element);

@@ -139,6 +139,13 @@ function words(said) {
 }
 
 function addMotion(pswp) {
+  // Whoever may not have the original sees the still picture.
+  pswp.on("loadError", ({ content }) => {
+    const { row } = content.data;
+    if (!row?.moving) return;
+    row.moving = null;
+    pswp.refreshSlideContent(content.index);
+  });
   pswp.on("contentAppend", ({ content }) => {
     const { row } = content.data;
     if (!row?.motion || content.motion) return;
