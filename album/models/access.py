@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class ShareLink(models.Model):
