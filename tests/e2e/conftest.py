@@ -163,9 +163,10 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def live_album(tmp_path: Path, redis: Redis) -> Iterator[RealAlbum]:
-    """The album as installed: gunicorn, its own database, files and Redis; workers are the test's to start."""
+    """The album as installed: gunicorn, hashed static files, own database and Redis; no worker is started."""
     installation = Installation(tmp_path, {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url})
     try:
+        installation.manage("collectstatic", "--no-input", "--verbosity", "0")
         installation.python("from tests.cast import make_cast; make_cast()")
         with WebServer(installation) as server:
             yield RealAlbum(installation, f"http://127.0.0.1:{server.port}")

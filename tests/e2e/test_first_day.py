@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,13 @@ def test_sign_in_upload_and_see_it_wait_for_the_batch(live_album: RealAlbum, pag
     picture = page.locator("main a img").first
     expect(picture).to_be_visible()
     assert is_loaded(picture)
+    assert re.search(r"album/js/app\.[0-9a-f]{12}\.js", page.content()), "static files go by their hashed names"
+    picture.click()
+    expect(page.locator(".pswp img.pswp__img").first).to_be_visible()
     assert live_album.installation.ask("list(MediaItem.objects.values_list('processing_status', flat=True))") == [
         "pending"
     ]
-    assert complaints(page) == []
+    assert complaints(page) == [], "modules found each other by their hashed names, too"
 
 
 @pytest.mark.django_db(transaction=True)
