@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from album import queries
@@ -30,9 +32,10 @@ def trash(request: MemberRequest) -> HttpResponse:
 @require_POST
 @login_required
 def move_to_trash(request: MemberRequest, pk: int) -> HttpResponseRedirect:
-    item = get_object_or_404(queries.owned_by(request.user), pk=pk)
-    service.move_to_trash(user=request.user, items=[item])
-    messages.success(request, f"{item.original_name} is in the trash now.")
+    item = get_object_or_404(queries.visible_to(request.user), pk=pk)
+    if not service.move_to_trash(user=request.user, items=[item]):
+        raise PermissionDenied
+    messages.success(request, _("%(name)s is in the trash now.") % {"name": item.original_name})
     return redirect("album:timeline")
 
 
@@ -41,7 +44,7 @@ def move_to_trash(request: MemberRequest, pk: int) -> HttpResponseRedirect:
 def restore(request: MemberRequest, pk: int) -> HttpResponseRedirect:
     item = get_object_or_404(queries.in_trash(request.user), pk=pk)
     service.restore(user=request.user, items=[item])
-    messages.success(request, f"{item.original_name} is back.")
+    messages.success(request, _("%(name)s is back.") % {"name": item.original_name})
     return redirect("album:trash")
 
 
@@ -55,5 +58,5 @@ def delete(request: MemberRequest, pk: int) -> HttpResponseRedirect:
     except StorageError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{item.original_name} is deleted.")
+        messages.success(request, _("%(name)s is deleted.") % {"name": item.original_name})
     return redirect("album:trash")
