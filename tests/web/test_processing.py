@@ -288,6 +288,14 @@ class TestRetry:
         states = dict(MediaItem.objects.values_list("pk", "processing_status"))
         assert states == {one.pk: "pending", other.pk: "failed"}
 
+    def test_while_ai_is_switched_off_nothing_is_begun(self, cast: Cast, bell: Bell) -> None:
+        AIProcessingSettings.load()
+        AIProcessingSettings.objects.update(processing_enabled=False)
+        (item,) = self.failed(cast.alice)
+        answer = client_of(cast.alice).post(f"{PHOTOS}retry/", {"item": item.pk}, follow=True)
+        assert "1 item waits again" in text_of(answer)
+        assert bell.rung == []
+
     def test_all_wait_again_for_a_batch(self, cast: Cast, bell: Bell) -> None:
         self.failed(cast.alice, 3)
         theirs = self.failed(cast.charlie)

@@ -100,7 +100,7 @@ def retry(request: MemberRequest, kind: Kind) -> HttpResponse:
     count = service.retry_failed(user=request.user, kind=kind, item_id=int(text) if text else None)
     if text and not count:
         raise Http404
-    if text:
+    if text and AIProcessingSettings.load().processing_enabled:
         ring_bell(tasks.process_photo_ai if kind == Kind.PHOTO else tasks.process_video_ai, int(text))
         messages.success(request, _("It is tried again as soon as the worker is free."))
     else:
