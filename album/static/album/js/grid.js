@@ -186,6 +186,7 @@ export class Grid {
       this.sections.forEach((section) => this.arrange(section));
     });
     this.scrubber = new Scrubber(this);
+    this.scrubber.follow();
     this.tell("album:rows");
     await find_place(this);
     keep_place(this);

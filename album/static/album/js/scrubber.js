@@ -13,12 +13,14 @@ export class Scrubber {
     this.thumb.append(this.label);
     this.bar.append(this.thumb);
     this.bar.hidden = true; // until follow() knows how long the timeline is
-    const facts = { role: "slider", "aria-orientation": "vertical", "aria-label": grid.texts.textDates, "aria-valuemin": 0, "aria-valuenow": 0 };
+    const facts = {
+      role: "slider", "aria-orientation": "vertical", "aria-label": grid.texts.textDates,
+      "aria-valuemin": 0, "aria-valuenow": 0,
+    };
     for (const [name, value] of Object.entries(facts)) this.bar.setAttribute(name, value);
     grid.element.after(this.bar);
     this.bar.addEventListener("pointerdown", (event) => this.drag(event));
     this.bar.addEventListener("keydown", (event) => this.on_key(event));
-    this.rule();
   }
 
   /** Writes the years beside the bar, where their pictures begin. */
