@@ -1,7 +1,5 @@
 /* Which pictures of a grid are picked: by their check boxes, x or Space, Shift for all between, a long touch. */
 
-import { drawing } from "./tile.js";
-
 const LONG_TOUCH_MS = 450;
 const MOST_AT_ONCE = 5000; // pictures between two that Shift picks
 
@@ -80,7 +78,6 @@ export class Picking {
     button.dataset.day = day;
     button.setAttribute("role", "checkbox");
     button.setAttribute("aria-label", `${this.grid.texts.textSelect}: ${head.textContent}`);
-    button.append(drawing("check", this.grid.texts.icons));
     button.addEventListener("click", async () => {
       const ids = await this.ids_of_day(section, day);
       this.select(ids, !ids.every((id) => this.selected.has(id)));

@@ -42,7 +42,6 @@ export function dress(tile, row, texts) {
     const pick = element("button", "pick");
     Object.assign(pick, { type: "button", tabIndex: -1 });
     pick.setAttribute("role", "checkbox");
-    pick.append(drawing("check", texts.icons));
     tile.append(pick);
   }
   tile.querySelector(".pick")?.setAttribute("aria-label", `${texts.textSelect}: ${row.alt}`);
@@ -97,7 +96,7 @@ function element(name, class_name = "") {
   return made;
 }
 
-export function drawing(name, sheet) {
+function drawing(name, sheet) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   use.setAttribute("href", `${sheet}#${name}`);
