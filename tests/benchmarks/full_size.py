@@ -24,16 +24,25 @@ _FREQUENT_WORDS, _FREQUENCY = slice(1000, 1064), 4
 
 def make_weights(folder: Path) -> Path:
     """``folder`` with ``torch/blip``, ``torch/clip`` and the int8 exports of both, made where they are missing."""
-    for source, make in ((folder / "torch" / "blip", _make_blip), (folder / "torch" / "clip", _make_clip)):
-        if not (source / "config.json").is_file():
-            print(f"making {source.name} at full size", flush=True)
-            make(source)
+    source = folder / "torch" / "blip"
+    if not (source / "config.json").is_file():
+        print(f"making {source.name} at full size", flush=True)
+        _make_blip(source)
     if not (folder / BLIP_ID / "config.json").is_file():
         print(f"exporting {BLIP_ID}", flush=True)
-        print(export_blip(folder / "torch" / "blip", folder / BLIP_ID, int8=True), flush=True)
+        print(export_blip(source, folder / BLIP_ID, int8=True), flush=True)
+    return make_clip_weights(folder)
+
+
+def make_clip_weights(folder: Path) -> Path:
+    """``folder`` with ``torch/clip`` and its int8 export alone: what search needs."""
+    source = folder / "torch" / "clip"
+    if not (source / "config.json").is_file():
+        print(f"making {source.name} at full size", flush=True)
+        _make_clip(source)
     if not (folder / CLIP_ID / "config.json").is_file():
         print(f"exporting {CLIP_ID}", flush=True)
-        print(export_dual_encoder(folder / "torch" / "clip", folder / CLIP_ID, int8=True), flush=True)
+        print(export_dual_encoder(source, folder / CLIP_ID, int8=True), flush=True)
     return folder
 
 

@@ -204,7 +204,7 @@ def main(arguments: list[str]) -> int:
         PARTS,
         arguments,
         about="scripts/bench web: what pages cost with 100,000 items in SQLite, 2 web processes and 8 clients",
-        sizes=(Size(100_000, 4000), Size(20_000, 800)),
+        sizes=(Size(100_000, 2000), Size(20_000, 400)),
     )
 
 
