@@ -13,6 +13,7 @@ from album.queries.access import Viewer
 from album.queries.pages import GridRow, grid_rows, timeline_of
 
 ROWS_MAX = 1000
+YEARS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ def memories_of(user: Viewer, today: date) -> list[Memory]:
     items = timeline_of(user)
     first = items.order_by("timeline_at").values_list("timeline_at", flat=True).first()
     days = [] if first is None else _days(today, first.year)
-    if not days:
+    # Each day is read from the index; for an OR of them SQLite would read the whole library.
+    found = [items.filter(timeline_at__gte=start, timeline_at__lt=end).values("pk") for start, end in days]
+    if not found:
         return []
-    same_day = Q()
-    for start, end in days:
-        same_day |= Q(timeline_at__gte=start, timeline_at__lt=end)
-    rows = grid_rows(_best_first(items.filter(same_day), user)[:ROWS_MAX], user)
+    ids = found[0].union(*found[1:], all=True).values_list("pk", flat=True)
+    rows = grid_rows(_best_first(MediaItem.objects.filter(pk__in=list(ids)), user)[:ROWS_MAX], user)
     years = sorted(rows, key=lambda row: row.clock[:4], reverse=True)  # stable: the best stay first
     return [
         Memory(int(year), today.year - int(year), list(of_year))
@@ -49,7 +50,7 @@ def _days(today: date, first_year: int) -> list[tuple[datetime, datetime]]:
     """Beginning and end of this day in each year before, as ``timeline_at`` counts."""
     days = []
     ends_february = (today.month, today.day) == (2, 28) and not _is_leap(today.year)
-    for year in range(max(first_year, 1), today.year):
+    for year in range(max(first_year, today.year - YEARS_MAX), today.year):
         if (today.month, today.day) == (2, 29) and not _is_leap(year):
             continue
         start = datetime.combine(today.replace(year=year), time(), UTC)

@@ -84,12 +84,14 @@ def _group(row: Mapping[str, Any]) -> Group:
     return Group(row["count"], row["latitude"], row["longitude"], bbox, place, row["sample"])
 
 
-def map_bounds(items: QuerySet[MediaItem]) -> list[float] | None:
-    """West, south, east and north of all ``items``, None where none has a position."""
+def map_bounds(items: QuerySet[MediaItem]) -> tuple[int, list[float]]:
+    """How many of ``items`` have a position, and their west, south, east and north, empty where none has one."""
+    west, south, east, north = Min("longitude_deg"), Min("latitude_deg"), Max("longitude_deg"), Max("latitude_deg")
     ends: dict[str, Any] = with_position(items).aggregate(
-        west=Min("longitude_deg"), south=Min("latitude_deg"), east=Max("longitude_deg"), north=Max("latitude_deg")
+        count=Count("pk"), west=west, south=south, east=east, north=north
     )
-    return None if ends["west"] is None else list(ends.values())
+    count = int(ends.pop("count"))
+    return count, list(ends.values()) if count else []
 
 
 def countries(items: QuerySet[MediaItem]) -> list[Country]:

@@ -17,7 +17,7 @@ from album import queries
 from album.models import MediaItem
 from album.queries import BadFilter
 from album.queries.memories import Memory, memories_of
-from album.queries.places import Group, countries, map_bounds, map_groups, with_position
+from album.queries.places import Group, countries, map_bounds, map_groups
 from album.web.addresses import Holder, file_address
 from album.web.requests import MemberRequest
 from album.web.rows import Grid, grid_row
@@ -35,13 +35,14 @@ DAY_S = 86_400
 def world_map(request: MemberRequest) -> HttpResponse:
     """The map, and beside it countries and towns, which also lead there without JavaScript."""
     items = queries.timeline_of(request.user)
+    count, bounds = map_bounds(items)
     context = {
-        "bounds": map_bounds(items),
+        "bounds": bounds,
         "countries": countries(items),
         "few": FEW,
         "tiles": settings.MAP_TILES_URL,
         "attribution": settings.MAP_ATTRIBUTION,
-        "without_position": items.count() - with_position(items).count(),
+        "without_position": items.count() - count,
     }
     return render(request, "album/map.html", context)
 
