@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from album.models import AIProcessingSettings, Album, AlbumItem, BatchRun, ItemTag, MediaItem, StageResult, Tag
 from album.services.ai_settings import save_ai_settings
+from album.services.grants import revoke_albums, revoke_items
 from album.services.trash import move_to_trash
 
 
@@ -94,13 +96,31 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         # A batch may be writing its own columns of the same row.
         obj.save(update_fields=[name for name in form.changed_data])
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        revoke_items([form.instance.pk])  # while the albums are known that it may leave
+        super().save_related(request, form, formsets, change)
+
 
 @admin.register(Album)
 class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Whoever loses an album here loses its pictures, too."""
+
     list_display = ("title", "owner", "created_at")
     list_select_related = ("owner",)
     search_fields = ("title",)
     filter_horizontal = ("admins", "editors", "viewers")
+
+    def save_model(self, request: HttpRequest, obj: Album, form: Any, change: bool) -> None:
+        revoke_albums([obj.pk] if change else [])  # while its people are known who may lose it
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Album) -> None:
+        self.delete_queryset(request, Album.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Album]) -> None:
+        with transaction.atomic():
+            revoke_albums(queryset.values_list("pk", flat=True))
+            super().delete_queryset(request, queryset)
 
 
 @admin.register(Tag)

@@ -57,9 +57,8 @@ def test_a_value_out_of_range_is_refused_with_words(cast: Cast, admin_client: Cl
 
 def test_a_form_left_open_does_not_undo_what_a_batch_wrote(cast: Cast, admin_client: Client) -> None:
     (item,) = make_rows(cast.alice, 1)
-    formsets = {
-        f"{name}-{key}": 0 for name in ("item_tags", "stage_results") for key in ("TOTAL_FORMS", "INITIAL_FORMS")
-    }
+    inlines = ("albumitem_set", "item_tags", "stage_results")
+    formsets = {f"{name}-{key}": 0 for name in inlines for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
     MediaItem.objects.update(ai_description="from the batch", processing_status="completed")
     path = f"/admin/album/mediaitem/{item.pk}/change/"
     answer = admin_client.post(path, {"title": "Mine", "description": "", "ai_description": "forged", **formsets})
