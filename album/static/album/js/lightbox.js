@@ -81,7 +81,7 @@ function room() {
 }
 
 const address = (pattern, id) => (pattern ? pattern.replace("/0/", `/${id}/`) : "");
-const pageOf = (grid, id) => address(grid.element?.dataset.page ?? "", id);
+const pageOf = (grid, id) => address(grid.element.dataset.page, id);
 
 /** What PhotoSwipe shows of the row at `at`; of one that is not loaded yet a blank, until it is. */
 function slide(grid, at, pswp) {
@@ -175,7 +175,7 @@ function addSharpness(pswp) {
     const { row } = one.data;
     const original = row && originalOf(row);
     const image = one.content.element;
-    if (!original || row.moving || one.sharp || !(image instanceof HTMLImageElement)) return;
+    if (!original || !given.dataset.info || row.moving || one.sharp || !(image instanceof HTMLImageElement)) return;
     if (one.currZoomLevel * Math.max(row.width, row.height) * devicePixelRatio < 2000) return;
     one.sharp = true;
     const whole = new Image();
@@ -184,7 +184,7 @@ function addSharpness(pswp) {
   });
 }
 
-const originalOf = (row) => row.original ?? address(given.dataset.original, row.id);
+const originalOf = (row) => address(given.dataset.original, row.id);
 
 function addButtons(pswp, grid) {
   const text = given.dataset;
@@ -213,7 +213,7 @@ function addButtons(pswp, grid) {
         },
       });
     }
-    if (text.original || grid.element?.dataset.original) {
+    if (text.original) {
       button("download", 8, text.textDownload, "download", null, {
         tagName: "a",
         onInit: (element) => {
