@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from tests.faults.installation import REPOSITORY, wait_until
+from tests.faults.installation import REPOSITORY, Installation, wait_until
 from tests.faults.servers import free_port
 from tests.faults.web import Member
 
@@ -46,6 +46,8 @@ def find_nginx() -> str:
 
 class Nginx:
     """nginx on a free ``port`` for the server on ``backend_port``, with the files of ``media_root``."""
+
+    installation: Installation
 
     def __init__(self, folder: Path, backend_port: int, media_root: Path) -> None:
         self.port, command = free_port(), find_nginx()

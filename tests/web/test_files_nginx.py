@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from email.message import Message
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from album.web.grants import KNOWN_FOR_S
 from tests.cast import scene_bytes
 from tests.faults.installation import Installation
 from tests.faults.web import Member, WebServer
@@ -53,9 +55,10 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[Ngi
     try:
         installation.python(MAKE.format(folder=str(files)))
         with (
-            WebServer(installation, workers=1) as server,
+            WebServer(installation, workers=2) as server,
             Nginx(folder / "nginx", server.port, folder / "var" / "media") as nginx,
         ):
+            nginx.installation = installation
             yield nginx
     finally:
         installation.end()
@@ -102,6 +105,17 @@ def test_a_player_gets_the_part_of_a_video_that_it_asks_for(alice: Member, files
     assert (status, body) == (206, content[100:300])
     assert headers["Content-Range"] == f"bytes 100-299/{len(content)}"
     assert headers["Content-Type"] == "video/mp4"
+
+
+def test_every_process_hears_within_seconds_that_somebody_was_switched_off(alice: Member, nginx: Nginx) -> None:
+    address, switch = small_address(alice), "print(User.objects.filter(username='alice').update(is_active={}))"
+    assert get(alice, address)[0] == 200
+    try:
+        nginx.installation.python(f"from django.contrib.auth.models import User; {switch.format(False)}")
+        time.sleep(KNOWN_FOR_S + 1)
+        assert {get(alice, address)[0] for _ in range(20)} == {302}
+    finally:
+        nginx.installation.python(f"from django.contrib.auth.models import User; {switch.format(True)}")
 
 
 @pytest.mark.parametrize("name", ["", "originals/", "../photo_album.sqlite3", "%2e%2e/secret_key"])
