@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -10,12 +11,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from album.models import Favourite, ItemTag, MediaItem
 from album.models.media import Kind
 from album.queries import Viewer, in_albums, visible_albums, visible_to
-from album.search.fulltext import matching
+from album.search.fulltext import FIELD_COLUMNS, matching
 from album.search.parse import Clause, Query, Term, date_of, parse, rating_of, singular, years_of
 
 _COMPARE = {"=": "", ">": "__gt", ">=": "__gte", "<": "__lt", "<=": "__lte"}
-_INDEXED: dict[str, tuple[str, ...]] = {"": (), "person": ("people",), "place": ("place",), "camera": ("camera",)}
-"""The columns of the text index for fields that it answers."""
 
 
 def search_media(user: Viewer, text: str) -> QuerySet[MediaItem]:
@@ -28,27 +27,29 @@ def search_media(user: Viewer, text: str) -> QuerySet[MediaItem]:
 
 def found_by(query: Query, user: Viewer) -> QuerySet[MediaItem]:
     """The items that ``user`` may see and for which every clause of ``query`` holds; nothing without a clause."""
-    if not query.clauses:
-        return visible_to(user).none()
-    items = passing(query.filters, user)
-    return items.filter(matching(query.free)) if query.free else items
+    visible = visible_to(user)
+    return passing(visible, query.clauses, user) if query.clauses else visible.none()
 
 
-def passing(filters: Iterable[Clause], user: Viewer) -> QuerySet[MediaItem]:
-    """The items that ``user`` may see and that pass ``filters``."""
-    items = visible_to(user)
-    for clause in filters:
-        either = Q()
-        for term in clause:
-            condition = _condition(term, user)
-            either |= ~condition if term.is_excluded else condition
-        items = items.filter(either)
+def passing(items: QuerySet[MediaItem], clauses: Iterable[Clause], user: Viewer) -> QuerySet[MediaItem]:
+    """Those of ``items`` for which all ``clauses`` hold, as ``user`` means them."""
+    clauses = list(clauses)
+    worded = [clause for clause in clauses if all(term.field in FIELD_COLUMNS for term in clause)]
+    if worded:
+        items = items.filter(matching(worded))
+    for clause in clauses:
+        if clause not in worded:
+            either = Q()
+            for term in clause:
+                condition = _condition(term, user)
+                either |= ~condition if term.is_excluded else condition
+            items = items.filter(either)
     return items
 
 
 def _condition(term: Term, user: Viewer) -> Q:
-    if term.field in _INDEXED:
-        return matching([(term,)], _INDEXED[term.field])
+    if term.field in FIELD_COLUMNS:
+        return matching([(replace(term, is_excluded=False),)])
     make = _CONDITIONS.get(term.field)
     return make(term, user) if make else _measured(term)
 

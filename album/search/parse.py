@@ -189,6 +189,8 @@ def rating_of(text: str) -> tuple[str, int] | None:
 
 def fold(text: str) -> str:
     """``text`` in lower case, without accents: what both databases compare."""
+    if text.isascii():
+        return text.lower()
     return _MARKS.sub("", unicodedata.normalize("NFKD", text)).lower()
 
 

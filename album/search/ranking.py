@@ -11,10 +11,10 @@ from album.models import MediaItem
 from album.queries import Viewer, visible_to
 from album.search import semantic
 from album.search.filters import passing
-from album.search.fulltext import NAMING, among, is_unspaced, latest, matching
+from album.search.fulltext import NAMING, among, is_indexed, latest
 from album.search.parse import Query
 
-MOST = 2000
+MOST = 1000
 """Items that are put in order. Who wants to see more sorts by date, or says more of what is looked for."""
 FEW = 200
 """With fewer than this many left for the viewer, what lies beyond the first ``MOST`` is asked for as well."""
@@ -43,16 +43,17 @@ def rank(query: Query, user: Viewer) -> Ranking:
     Lists are fused by reciprocal ranks: items whose words match, those among them that are named so by title, tag,
     person or place (both newest first), and those that look like it (the most alike first).
     """
-    items = passing(query.filters, user)
-    worded = _by_words(query, items)
+    visible = visible_to(user)
+    worded = _by_words(query, user, visible)
     looks = semantic.Lookalikes()
     if describes_looks(query):
         looks = semantic.like_text(query.sentence, most=MOST)
-    alike = _visible_alike(items, looks)
+    alike = _visible_alike(query, user, visible, looks)
     if looks.more and len(alike) < FEW:
         looks = semantic.like_text(query.sentence, most=MOST_OF_ALL)
-        alike = _visible_alike(items, looks)
-    named = set(latest(query.free, MOST, NAMING)) if worded and alike else set()
+        alike = _visible_alike(query, user, visible, looks)
+    plain = [clause for clause in query.free if is_indexed(clause)]
+    named = set(latest(plain, MOST, NAMING)) if worded and alike and plain else set()
     lists = [worded, [pk for pk in worded if pk in named], alike[:MOST]]
     similarities = {pk: looks.similarities[pk] for pk in alike}
     return Ranking(fuse(lists), similarities, len(worded) >= MOST or looks.more, looks.problem)
@@ -61,7 +62,7 @@ def rank(query: Query, user: Viewer) -> Ranking:
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
     """What looks like this picture, of all that ``user`` may see."""
     looks = semantic.like_picture(item_id, most=MOST)
-    alike = _visible_alike(visible_to(user), looks)
+    alike = _visible_alike(Query(), user, visible_to(user), looks)
     return Ranking(alike, looks.similarities, looks.more, looks.problem)
 
 
@@ -82,21 +83,27 @@ def describes_looks(query: Query) -> bool:
     return any(word.isalpha() for term in terms for word in term.words)
 
 
-def _by_words(query: Query, items: QuerySet[MediaItem]) -> list[int]:
-    """Ids whose words match, newest first: all, or the newest ``MOST``, or of very many those that came in last."""
-    is_plain = not any(is_unspaced(term) for clause in query.free for term in clause)
-    found = latest(query.free, MOST) if is_plain else []
-    newest = items.order_by("-timeline_at", "-pk").values_list("pk", flat=True)
-    if is_plain and (len(found) < MOST or not query.filters):
-        ids = list(newest.filter(among(found))) if found else []
-        if len(found) < MOST or len(ids) >= FEW:
-            return ids
+def _by_words(query: Query, user: Viewer, visible: QuerySet[MediaItem]) -> list[int]:
+    """Ids of what the query finds, newest first: all, or ``MOST``, or of many those that came in last."""
+    indexed = [clause for clause in query.clauses if is_indexed(clause)]
+    others = [clause for clause in query.clauses if clause not in indexed]
+    if any(clause in query.free for clause in indexed):
+        found = latest(indexed, MOST)
+        if len(found) < MOST or not others:
+            items = passing(visible, others, user).filter(among(found))
+            ids = list(items.order_by("-timeline_at", "-pk").values_list("pk", flat=True)) if found else []
+            if len(found) < MOST or len(ids) >= FEW:
+                return ids
     # Most of what came in last is not for this viewer: the whole list is looked through.
-    return list(newest.filter(matching(query.free))[:MOST])
+    newest = passing(visible, query.clauses, user).order_by("-timeline_at", "-pk")
+    return list(newest.values_list("pk", flat=True)[:MOST])
 
 
-def _visible_alike(items: QuerySet[MediaItem], looks: semantic.Lookalikes) -> list[int]:
+def _visible_alike(
+    query: Query, user: Viewer, visible: QuerySet[MediaItem], looks: semantic.Lookalikes
+) -> list[int]:
     if not looks.similarities:
         return []
-    visible = set(items.filter(among(looks.similarities)).order_by().values_list("pk", flat=True))
-    return [pk for pk in looks.similarities if pk in visible]
+    items = passing(visible.filter(among(looks.similarities)), query.filters, user)
+    found = set(items.order_by().values_list("pk", flat=True))
+    return [pk for pk in looks.similarities if pk in found]

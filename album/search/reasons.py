@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from album.models import ItemPerson, ItemTag, MediaItem
 from album.search.fulltext import among, is_unspaced
-from album.search.parse import Query, Term, forms, words_of
+from album.search.parse import Query, Term, fold, forms
 
 FIELD_WORDS: dict[str, str | Promise] = {
     "title": gettext_lazy("Title: %(words)s"),
@@ -33,9 +34,10 @@ def explain(ids: Iterable[int], query: Query, similarities: Mapping[int, float])
     terms = [term for clause in query.clauses for term in clause if not term.is_excluded]
     terms = [term for term in terms if not term.field or term.field in _FIELDS_OF]
     texts = _texts(ids) if terms else {}
+    patterns = [(term, _pattern(term)) for term in terms]
     notes = {}
     for pk in ids:
-        reasons = _reasons(texts.get(pk, {}), terms)
+        reasons = _reasons(texts.get(pk, {}), patterns)
         if pk in similarities:
             reasons.append(_("Looks like it: %(percent)d %%") % {"percent": round(100 * similarities[pk])})
         if reasons:
@@ -62,14 +64,17 @@ def _texts(ids: list[int]) -> dict[int, dict[str, list[str]]]:
     return texts
 
 
-def _reasons(texts: Mapping[str, list[str]], terms: list[Term]) -> list[str]:
+def _reasons(texts: Mapping[str, list[str]], terms: list[tuple[Term, re.Pattern[str]]]) -> list[str]:
     """A reason for each field that holds a term, naming whole tags and names, else the words."""
     reasons = []
     for name, words in FIELD_WORDS.items():
         found: list[str] = []
         for text in texts.get(name, ()):
+            folded = fold(text)
             matches = [
-                term for term in terms if name in _FIELDS_OF.get(term.field, (name,)) and _stands_in(term, text)
+                term
+                for term, pattern in terms
+                if name in _FIELDS_OF.get(term.field, (name,)) and pattern.search(folded)
             ]
             if matches and name in ("tags", "people", "place", "camera", "original_name"):
                 found.append(text)
@@ -80,15 +85,11 @@ def _reasons(texts: Mapping[str, list[str]], terms: list[Term]) -> list[str]:
     return reasons
 
 
-def _stands_in(term: Term, text: str) -> bool:
-    words = words_of(text)
+def _pattern(term: Term) -> re.Pattern[str]:
+    """What the words of ``term`` look like in a folded text."""
     if is_unspaced(term):
-        return " ".join(term.words) in " ".join(words)
+        return re.compile(r"[\W_]+".join(term.words))
     *first, last = term.words
-    ends = forms(last)
-    for start in range(len(words) - len(first)):
-        word = words[start + len(first)]
-        goes_on = term.is_prefix and word.startswith(last)
-        if (word in ends or goes_on) and list(words[start : start + len(first)]) == first:
-            return True
-    return False
+    ends = f"(?:{'|'.join(forms(last))}){'|' + last + '.*' if term.is_prefix else ''}"
+    start, end = r"(?<![^\W_])", r"(?![^\W_])"
+    return re.compile(start + r"[\W_]+".join([*first, f"(?:{ends})"]) + end)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -79,6 +80,8 @@ def search(request: MemberRequest) -> HttpResponse:
     holder = request.grants.holder
     try:
         found = _find(request, query, sort, FIRST_ROWS)
+        if "before" not in request.GET:
+            found = _counted(found, query, request.user)
     except AlbumError as error:
         return render(request, "album/search.html", context | {"refused": str(error)}, status=400)
     if found.problem in LOOKS_PROBLEMS:
@@ -174,14 +177,18 @@ def _find(request: MemberRequest, query: Query, sort: str, limit: int) -> Found:
 
 
 def _find_newest(request: MemberRequest, query: Query, limit: int) -> Found:
-    items, before, count = found_by(query, request.user), request.GET.get("before"), None
-    if before:
-        page = queries.older_than(items, Cursor.read(before))
-    else:
-        page, count = items.order_by("-timeline_at", "-pk"), items.order_by()[: MOST + 1].count()
+    items, before = found_by(query, request.user), request.GET.get("before")
+    page = queries.older_than(items, Cursor.read(before)) if before else items.order_by("-timeline_at", "-pk")
     rows, after = cut(queries.grid_rows(page[: limit + 1], request.user), limit)
-    notes = explain([row.pk for row in rows], query, {})
-    return Found(rows, str(after) if after else None, notes, count and min(count, MOST), (count or 0) > MOST)
+    return Found(rows, str(after) if after else None, explain([row.pk for row in rows], query, {}))
+
+
+def _counted(found: Found, query: Query, user: User) -> Found:
+    """``found`` with the number of all that the query finds, up to ``MOST``."""
+    if found.count is not None:
+        return found
+    count = len(found.rows) if not found.after else found_by(query, user).order_by()[: MOST + 1].count()
+    return replace(found, count=min(count, MOST), is_capped=count > MOST)
 
 
 def _find_similar(request: MemberRequest, pk: int, limit: int) -> Found:
