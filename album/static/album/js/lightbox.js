@@ -301,12 +301,10 @@ function addHistory(pswp, grid) {
     const row = rowOf(pswp);
     grid.load(pswp.currIndex + AHEAD);
     if (!row) return;
-    const page = pageOf(grid, row.id);
-    if (page) {
-      const state = { lightbox: row.id };
-      if (history.state?.lightbox) history.replaceState(state, "", page);
-      else history.pushState(state, "", page);
-    }
+    const page = pageOf(grid, row.id) || location.href; // "back" closes it, whether the picture has a page or not
+    const state = { lightbox: row.id };
+    if (history.state?.lightbox) history.replaceState(state, "", page);
+    else history.pushState(state, "", page);
     document.title = `${row.alt} – ${title}`;
     announce(row.alt);
     if (current?.panel && !current.panel.hidden) fillPanel();
