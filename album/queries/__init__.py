@@ -16,13 +16,13 @@ from album.queries.access import (
     visible_to,
 )
 from album.queries.albums import (
+    AlbumCard,
+    album_cards,
     album_counts,
     in_order_of,
     parents_of,
     place_of,
     rule_choices,
-    with_covers,
-    with_item_count,
 )
 from album.queries.counts import month_counts, status_counts
 from album.queries.details import Neighbours, albums_with, neighbours, with_details
@@ -37,12 +37,12 @@ from album.queries.pages import (
     in_month,
     newer_than,
     older_than,
-    timeline,
     timeline_of,
 )
 from album.queries.sharing import openable_through, shared_items, valid_links
 
 __all__ = (
+    "AlbumCard",
     "BadFilter",
     "BadPosition",
     "Chip",
@@ -51,6 +51,7 @@ __all__ = (
     "GridRow",
     "Neighbours",
     "Viewer",
+    "album_cards",
     "album_counts",
     "albums_with",
     "archive_of",
@@ -80,12 +81,9 @@ __all__ = (
     "shared_items",
     "shown",
     "status_counts",
-    "timeline",
     "timeline_of",
     "valid_links",
     "visible_albums",
     "visible_to",
-    "with_covers",
     "with_details",
-    "with_item_count",
 )
