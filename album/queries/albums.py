@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    F,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils.translation import gettext as _
 
 from album.models import Album, AlbumItem, ItemTag, MediaItem, Person, Status
@@ -28,20 +42,55 @@ def album_counts(albums: QuerySet[Album]) -> QuerySet[Album]:
     return _with_counts(albums, {"item_count": {}, **of_status})
 
 
-def with_item_count(albums: QuerySet[Album]) -> QuerySet[Album]:
-    """``albums`` annotated with ``item_count``."""
-    return _with_counts(albums, {"item_count": {}})
+@dataclass(frozen=True, slots=True)
+class AlbumCard:
+    """An album in a list: how many items stand in it, and the one that stands for it."""
+
+    album: Album
+    item_count: int
+    cover: MediaItem | None
 
 
-def with_covers(albums: QuerySet[Album]) -> QuerySet[Album]:
-    """``albums`` annotated with ``shown_cover``, an id: the chosen cover while it lies there, else the newest."""
+def album_cards(albums: Sequence[Album]) -> list[AlbumCard]:
+    """The cards of ``albums``, with the chosen cover while it lies there, else the newest. At most four queries.
+
+    For the albums of one page: it reads what lies in each of them. Measured: asking the database for the newest
+    item album by album took minutes for 300 albums of 100,000 items, as it walked the timeline for each, 2026-11.
+    """
+    counted = _count_picked([album.pk for album in albums if album.rule is None])
+    counted |= _count_ruled([album for album in albums if album.rule is not None])
+    covers = MediaItem.objects.in_bulk([cover for _number, cover in counted.values() if cover])
+    return [
+        AlbumCard(album, number, covers.get(cover or 0))
+        for album in albums
+        for number, cover in [counted.get(album.pk, (0, None))]
+    ]
+
+
+def _count_picked(album_ids: list[int]) -> dict[int, tuple[int, int | None]]:
+    """Of each album picked by hand that is not empty, how much lies there, and the id of its cover."""
+    entries = AlbumItem.objects.filter(shown("mediaitem__"), album__in=album_ids).order_by()
+    newest = Max(Concat(Cast("mediaitem__timeline_at", CharField()), Value("|"), Cast("mediaitem", CharField())))
+    rows = entries.values_list("album").annotate(number=Count("pk"), newest=newest)
+    chosen = dict(entries.filter(mediaitem=F("album__cover")).values_list("album", "mediaitem"))
+    return {album: (number, chosen.get(album) or int(last.rpartition("|")[2])) for album, number, last in rows}
+
+
+def _count_ruled(albums: list[Album]) -> dict[int, tuple[int, int | None]]:
+    """The same of automatic albums."""
+    if not albums:
+        return {}
+
+    def number(items: QuerySet[MediaItem]) -> Combinable:
+        return Subquery(items.filter(shown()).order_by().values(one=Value(1)).annotate(n=Count("pk")).values("n"))
 
     def cover(items: QuerySet[MediaItem]) -> Combinable:
         newest = items.filter(shown()).order_by("-timeline_at", "-pk").values("pk")
         return Coalesce(Subquery(newest.filter(pk=OuterRef("cover"))[:1]), Subquery(newest[:1]))
 
-    picked = MediaItem.objects.filter(albumitem__album=OuterRef("pk"))
-    return albums.annotate(shown_cover=Case(*_per_rule(automatic(albums), cover), default=cover(picked)))
+    rows = Album.objects.filter(pk__in=[album.pk for album in albums]).order_by()
+    told = rows.values_list("pk", Case(*_per_rule(albums, number)), Case(*_per_rule(albums, cover)))
+    return {pk: (count or 0, cover_id) for pk, count, cover_id in told}
 
 
 def _with_counts(albums: QuerySet[Album], wanted: dict[str, dict[str, Status]]) -> QuerySet[Album]:

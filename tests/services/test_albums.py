@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from album.models import Album, AlbumItem, Favourite, ItemPerson, ItemTag, MediaItem, Person, Status, Tag
 from album.models.rules import AlbumRule, InvalidRule
 from album.queries import (
+    album_cards,
     album_counts,
     fillable_albums,
     items_of,
@@ -17,7 +18,6 @@ from album.queries import (
     parents_of,
     visible_albums,
     visible_to,
-    with_covers,
 )
 from album.services import albums as service
 from album.services.albums import AlbumRefused, Role
@@ -139,8 +139,9 @@ def test_items_are_put_in_order_and_others_follow(cast: Cast) -> None:
 
 
 def test_the_cover_is_the_chosen_item_while_it_lies_there_else_the_newest(cast: Cast) -> None:
-    def cover() -> object:
-        return vars(with_covers(visible_albums(cast.bob)).get())["shown_cover"]
+    def cover() -> int | None:
+        (card,) = album_cards(list(visible_albums(cast.bob)))
+        return card.cover.pk if card.cover else None
 
     old, new = (make_rows(cast.alice, 1, timeline_at=datetime(year, 1, 1, tzinfo=UTC))[0] for year in (2001, 2020))
     cast.shared.items.set([old, new])
@@ -218,9 +219,10 @@ def test_an_automatic_album_shows_members_what_its_owner_has_and_no_more(cast: C
     assert set(openable_by(cast.bob)) == {hers, clip}
     assert list(items_of(album, cast.bob)) == [hers]
     assert not items_of(album, cast.charlie).exists()
-    counted = album_counts(with_covers(visible_albums(cast.bob).filter(pk=album.pk))).get()
-    names = ("item_count", "pending_count", "failed_count", "shown_cover")
-    assert [vars(counted)[name] for name in names] == [1, 1, 0, hers.pk]
+    counted = album_counts(visible_albums(cast.bob).filter(pk=album.pk)).get()
+    assert [vars(counted)[name] for name in ("item_count", "pending_count", "failed_count")] == [1, 1, 0]
+    (card,) = album_cards([album])
+    assert (card.item_count, card.cover) == (1, hers)
     assert not fillable_albums(cast.alice).filter(pk=album.pk).exists()
     MediaItem.objects.filter(pk=hers.pk).update(city="Wien")
     assert not visible_to(cast.bob).exists()

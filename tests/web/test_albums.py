@@ -145,15 +145,15 @@ def test_the_list_shows_own_and_shared_albums_at_the_top(cast: Cast) -> None:
     inner = service.save_album(user=cast.alice, album=Album(title="Inner", parent=cast.shared))
     own = service.save_album(user=cast.bob, album=Album(title="Bob's own"))
     page = client_of(cast.bob).get("/albums/")
-    assert [card["album"] for card in page.context["mine"]] == [own]
-    assert [card["album"] for card in page.context["shared"]] == [cast.shared]
+    assert [card.album for card in page.context["mine"]] == [own]
+    assert [card.album for card in page.context["shared"]] == [cast.shared]
     page = client_of(cast.alice).get("/albums/")
-    assert [card["album"] for card in page.context["mine"]] == [cast.shared]
+    assert [card.album for card in page.context["mine"]] == [cast.shared]
     found = client_of(cast.alice).get("/albums/", {"q": "inn"})
-    assert [card["album"] for card in found.context["mine"]] == [inner]
+    assert [card.album for card in found.context["mine"]] == [inner]
     service.set_member(user=cast.alice, album=inner, username="charlie", role=Role.VIEWER)
     alone = client_of(cast.charlie).get("/albums/")
-    assert [card["album"] for card in alone.context["shared"]] == [inner]
+    assert [card.album for card in alone.context["shared"]] == [inner]
     crumbs = client_of(cast.charlie).get(f"/albums/{inner.pk}/")
     assert crumbs.context["parents"] == []
     assert "Holiday" not in crumbs.content.decode()
@@ -207,7 +207,7 @@ def test_pictures_and_albums_are_put_in_order(cast: Cast, alice_client: Client) 
     second = service.save_album(user=cast.alice, album=Album(title="Second"))
     alice_client.post("/albums/arrange/", {"ids": f"{second.pk},{cast.shared.pk}"})
     page = alice_client.get("/albums/")
-    assert [card["album"] for card in page.context["mine"]] == [second, cast.shared]
+    assert [card.album for card in page.context["mine"]] == [second, cast.shared]
     client_of(cast.bob).post("/albums/arrange/", {"ids": f"{cast.shared.pk},{second.pk}"})
     assert list(Album.objects.order_by("position")) == [second, cast.shared]
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from album import queries
 from album.exceptions import AlbumError
-from album.models import Album, MediaItem, Status
+from album.models import Album, Status
 from album.services import albums as service
 from album.services.albums import Role
 from album.web.album_forms import AlbumForm, RuleForm
@@ -42,12 +42,12 @@ def albums(request: MemberRequest) -> HttpResponse:
         # An inner album whose outer one is not shared stands at the top.
         found = found.exclude(parent__in=found.order_by().values("pk"))
     page = Paginator(_in_list(found, request.user), PAGE_SIZE).get_page(request.GET.get("page"))
-    cards = _cards(list(page))
+    cards = queries.album_cards(list(page))
     context = {
         "query": text,
         "page": page,
-        "mine": [card for card in cards if card["album"].owner_id == request.user.pk],
-        "shared": [card for card in cards if card["album"].owner_id != request.user.pk],
+        "mine": [card for card in cards if card.album.owner_id == request.user.pk],
+        "shared": [card for card in cards if card.album.owner_id != request.user.pk],
     }
     return render(request, "album/albums.html", context)
 
@@ -73,7 +73,7 @@ def album(request: MemberRequest, pk: int) -> HttpResponse:
     context = {
         "album": here,
         "parents": [parent for parent in above if parent.pk in seen],
-        "inner": _cards(list(_in_list(inner, request.user))),
+        "inner": queries.album_cards(list(_in_list(inner, request.user))),
         "grid": album_grid(request, here, "album:album", (rows, older)),
         "total": sum(counts.values()),
         "counts": [(status, number) for status, number in counts.items() if number and status != Status.COMPLETED],
@@ -275,16 +275,12 @@ def _in_list(found: QuerySet[Album], user: User) -> QuerySet[Album]:
     """The own ones first, in the order of their owner."""
     visible_inner = Prefetch("children", queryset=queries.visible_albums(user).only("parent"), to_attr="inner")
     is_mine = Case(When(owner=user, then=Value(0)), default=Value(1))
-    counted = queries.with_covers(queries.with_item_count(found)).annotate(whose=is_mine)
     return (
-        counted.select_related("owner").prefetch_related(visible_inner).order_by("whose", "position", "title", "pk")
+        found.annotate(whose=is_mine)
+        .select_related("owner")
+        .prefetch_related(visible_inner)
+        .order_by("whose", "position", "title", "pk")
     )
-
-
-def _cards(found: list[Album]) -> list[dict[str, Any]]:
-    """Albums with the item that stands for each; a second query brings all of them."""
-    covers = MediaItem.objects.filter(queries.shown()).in_bulk([vars(album)["shown_cover"] for album in found])
-    return [{"album": album, "cover": covers.get(vars(album)["shown_cover"])} for album in found]
 
 
 def _ids(request: MemberRequest) -> list[int]:
