@@ -46,7 +46,7 @@ function color(name) {
 /** A Leaflet map in `box`, with the tiles that an administrator chose (`data-tiles`) or else the world of `data-world`. */
 async function draw(box, options = {}) {
   const [L, topojson] = await library();
-  const map = L.map(box, { zoomSnap: 1, minZoom: 1, maxZoom: 16, attributionControl: Boolean(box.dataset.tiles), ...options });
+  const map = L.map(box, { zoomSnap: box.dataset.tiles ? 1 : 0.5, minZoom: 1, maxZoom: 16, attributionControl: Boolean(box.dataset.tiles), ...options });
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (still) Object.assign(map.options, { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false });
   if (box.dataset.tiles) {
@@ -88,7 +88,7 @@ export async function placeMap(box, pick = null) {
 
 /** The page of the map: groups of items, counted by the server for what is in view. */
 async function page(box) {
-  const minZoom = Math.max(1, Math.floor(Math.log2(box.clientWidth / 256)));
+  const minZoom = Math.max(1, Math.ceil(Math.log2(box.clientWidth / 256) * 2) / 2); // the world fills the box
   const [L, map] = await draw(box, { minZoom, maxBounds: [[-78, -190], [84, 200]], maxBoundsViscosity: 1 });
   const marks = new Map(); // what stays in view stays as it is, and keeps the focus
   const inView = () => {
@@ -101,7 +101,7 @@ async function page(box) {
   const refresh = async () => {
     asked?.abort();
     asked = new AbortController();
-    const query = new URLSearchParams({ bbox: inView(), zoom: map.getZoom() });
+    const query = new URLSearchParams({ bbox: inView(), zoom: Math.round(map.getZoom()) });
     const answer = await fetch(`${box.dataset.points}?${query}`, { signal: asked.signal }).catch(() => null);
     if (!answer?.ok) return;
     const { groups } = await answer.json();
