@@ -153,3 +153,8 @@ def grid_rows(items: QuerySet[MediaItem], user: Viewer) -> list[GridRow]:
         cursor.execute(GRID_ROWS % ", ".join(map(str, ids)), [user.pk or 0])
         rows = {row[0]: GridRow._make(row) for row in cursor.fetchall()}
     return [rows[pk] for pk in ids if pk in rows]
+
+
+def cut(rows: list[GridRow], limit: int) -> tuple[list[GridRow], Cursor | None]:
+    """The first ``limit`` of ``rows``, of which one more was read, and the place after them if there are others."""
+    return rows[:limit], rows[limit - 1].cursor if len(rows) > limit else None

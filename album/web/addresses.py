@@ -7,31 +7,14 @@ they can be had without a look at the session. An address without it is good too
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from django.template import Library
-from django.urls import reverse
 
+from album.queries.files import SMALL, HasFile, around_pk, plain_address
 from album.web.grants import sign
 
 register = Library()
-
-SMALL = frozenset({"thumbnail", "preview", "animation"})
-"""What can be had by a grant: renditions without metadata. One query string fits all three."""
-
-
-class HasFile(Protocol):
-    """A ``MediaItem``, or as much of its row as an address needs, such as a ``GridRow``."""
-
-    @property
-    def pk(self) -> int: ...
-    @property
-    def owner_id(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def video_proxy(self) -> Any: ...
 
 
 class Holder:
@@ -65,23 +48,17 @@ def file_address(name: str, item: HasFile, holder: Holder | None = None) -> str:
 
     Measured: 2 µs, 2026-11.
     """
-    before, after = _around_pk(name)
-    if name not in SMALL:
-        return f"{before}{item.pk}{after}?v={version_of(item)}"
-    address = f"{before}{item.pk}{after}?v={item.sha256}"
-    if holder is None or not (scope := holder.scope_of(item)):
+    address = plain_address(name, item)
+    if name not in SMALL or holder is None or not (scope := holder.scope_of(item)):
         return address
     return f"{address}&g={scope}.{sign(f'{scope}/{item.pk}/{item.sha256}')}"
 
 
-def version_of(item: HasFile) -> str:
-    """The beginning of its hash, and of a video, whether there is a copy that browsers can play."""
-    return item.sha256[:8] + "p" * bool(item.video_proxy)
-
-
-def is_current(version: str | None, item: HasFile) -> bool:
-    """True if an address with this version shows ``item`` as it is now."""
-    return version in (item.sha256, version_of(item))
+def both_addresses(item: HasFile, holder: Holder | None = None) -> tuple[str, str]:
+    """The addresses of thumbnail and preview, for lists: one signature counts for both."""
+    thumbnail = file_address("thumbnail", item, holder)
+    before, after = around_pk("preview")
+    return thumbnail, f"{before}{item.pk}{after}{thumbnail[thumbnail.index('?') :]}"
 
 
 @register.simple_tag(takes_context=True)
@@ -89,9 +66,3 @@ def file_url(context: Mapping[str, Any], name: str, item: HasFile) -> str:
     """The same for templates. Pages of a shared link give their ``holder`` in the context."""
     grants = getattr(context.get("request"), "grants", None)
     return file_address(name, item, context.get("holder") or (grants and grants.holder))
-
-
-@cache
-def _around_pk(name: str) -> tuple[str, str]:
-    before, _, after = reverse(f"album:{name}", args=(0,)).rpartition("0")
-    return before, after

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from album.models import Album, MediaItem
-from album.queries import Viewer, grid_rows, in_order_of, place_of
+from album.queries import Viewer, cut, grid_rows, in_order_of, place_of
 from album.web.addresses import Holder
-from album.web.rows import Grid, cut, grid_row
+from album.web.rows import Grid, grid_row
 
 FIRST_ROWS = 60
 

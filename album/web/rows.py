@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from album.models import MediaItem, Preview, Status
 from album.models.media import Kind
 from album.queries import Cursor, GridRow
-from album.web.addresses import Holder, file_address
+from album.web.addresses import Holder, both_addresses, file_address
 
 ALT_CHARACTERS = 200
 MOVING_PICTURES = frozenset({"image/gif", "image/webp", "image/png", "image/avif"})
@@ -32,10 +32,11 @@ TILE = (
 def grid_row(row: GridRow, holder: Holder | None = None) -> dict[str, Any]:
     """The JSON of one item, as js/grid.js states it. ``holder``: for whom, taken before the rows were read."""
     moves = row.motion_offset is not None or bool(row.has_clip)
+    picture, preview = both_addresses(row, holder)
     told: dict[str, Any] = {
         "id": row.pk,
-        "picture": file_address("thumbnail", row, holder),
-        "preview": file_address("preview", row, holder),
+        "picture": picture,
+        "preview": preview,
         "width": row.width_px or 4,
         "height": row.height_px or 3,
         "placeholder": row.placeholder,
@@ -112,11 +113,6 @@ class Grid:
 def read_limit(text: str | None) -> int:
     """How many rows ``?limit=`` asks for, at most ``MOST_ROWS``; without it, and for nonsense, ``USUAL_ROWS``."""
     return min(max(int(text), 1), MOST_ROWS) if text and text.isdecimal() and len(text) < 9 else USUAL_ROWS
-
-
-def cut(rows: list[GridRow], limit: int) -> tuple[list[GridRow], Cursor | None]:
-    """The first ``limit`` of ``rows``, of which one more was read, and the place after them if there are others."""
-    return rows[:limit], rows[limit - 1].cursor if len(rows) > limit else None
 
 
 def _badges(row: GridRow, moves: bool) -> list[str]:

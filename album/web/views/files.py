@@ -29,9 +29,9 @@ from album.models import ApiKey, MediaItem, ShareLink
 from album.models.media import Kind
 from album.preparation.prepare import BeingPrepared, ensure_rendition
 from album.queries.access import openable_by
+from album.queries.files import is_current
 from album.queries.sharing import openable_through, valid_links
 from album.services.api_keys import find_key
-from album.web.addresses import is_current
 from album.web.files_door import AVIF, FOREVER, SANDBOX, accel_address
 from album.web.ranges import file_response
 from album.web.requests import VisitorRequest

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from album import queries
 from album.exceptions import AlbumError
 from album.models import MediaItem
-from album.queries import BadPosition, Cursor, GridRow
+from album.queries import BadPosition, Cursor, GridRow, cut
 from album.search.filters import found_by
 from album.search.fulltext import among
 from album.search.parse import FIELDS, KINDS, MAX_CHARACTERS, STATES, Problem, Query, parse
@@ -27,7 +27,7 @@ from album.search.ranking import MOST, Ranking, rank, rank_similar
 from album.search.reasons import explain
 from album.search.suggest import suggest
 from album.web.requests import MemberRequest
-from album.web.rows import Grid, cut, grid_answer, grid_row, read_limit
+from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
 FIRST_ROWS = 60
 OFFSET_DIGITS = 6

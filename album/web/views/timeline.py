@@ -18,10 +18,10 @@ from django.views.decorators.http import require_safe
 from album import queries
 from album.exceptions import AlbumError
 from album.models import MediaItem
-from album.queries import Chip, Cursor, GridRow, Viewer
+from album.queries import Chip, Cursor, GridRow, Viewer, cut
 from album.queries.filters import KIND_WORDS, STATUS_WORDS
 from album.web.requests import MemberRequest
-from album.web.rows import Grid, cut, grid_answer, grid_row, read_limit
+from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
 FIRST_ROWS = 60
 """As many as fill a large window, and few enough to be there at once."""
