@@ -25,7 +25,7 @@ from album.inference.catalogue import CATALOGUE, Entry
 from album.inference.results import Encoder, FloatArray
 from album.inference.taggers import logistic
 from album.inference.weights import installed, require, revision_of
-from album.models import Embedding, Stage
+from album.models import Embedding, Stage, StageResult
 from album.search.vectors import Likeness, VectorFile
 
 MOST_TEXTS = 500
@@ -67,6 +67,7 @@ class Looks:
         dimension = self._encoder.dimension
         self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.vectors", dimension)
         self._texts: OrderedDict[str, FloatArray] = OrderedDict()
+        self._backgrounds: FloatArray | None = None
         self._looked_at = -REFRESH_S * 2.0
         self.refresh()
 
@@ -78,12 +79,16 @@ class Looks:
         rows = Embedding.objects.filter(weights=self.weights, revision=self._revision)
         if len(self.file) > 1.1 * Embedding.objects.filter(weights=self.weights).count():
             self.file.clear()  # a tenth of them belong to items that are gone
+            self._backgrounds = None
         if len(self.file):
             since = datetime.fromtimestamp(self.file.path.stat().st_mtime, UTC) - OVERLAP
-            rows = rows.filter(item__stage_results__stage=Stage.EMBED, item__stage_results__updated_at__gte=since)
+            # By subquery: a join would begin at the vectors, all of them.
+            renewed = StageResult.objects.filter(stage=Stage.EMBED, updated_at__gte=since)
+            rows = rows.filter(item__in=renewed.values("item"))
         pending: list[tuple[int, bytes]] = []
         for item, vector in rows.values_list("item_id", "vector").iterator(CHUNK):
             pending.append((item, bytes(vector)))
+            self._backgrounds = None
             if len(pending) == CHUNK:
                 self.file.put(pending)
                 pending.clear()
@@ -94,10 +99,12 @@ class Looks:
         """What looks like each of ``texts``, none of it better than a bad match."""
         if self._encoder.logit_bias is not None:
             return [self._probable(likeness, most) for likeness in self.file.likeness(self._vectors(texts))]
-        likenesses = self.file.likeness(self._vectors([*texts, *BACKGROUNDS]))
-        found, backgrounds = likenesses[: len(texts)], likenesses[len(texts) :]
-        nearest = np.maximum.reduce([likeness.similarities for likeness in backgrounds])
-        return [self._outstanding(likeness, nearest, most) for likeness in found]
+        if self._backgrounds is None:
+            backgrounds = self.file.likeness(self._vectors(BACKGROUNDS))
+            self._backgrounds = np.maximum.reduce([likeness.similarities for likeness in backgrounds])
+        nearest = self._backgrounds
+        likenesses = self.file.likeness(self._vectors(texts))
+        return [self._outstanding(likeness, nearest, most) for likeness in likenesses]
 
     def of_picture(self, vector: bytes, most: int) -> Found:
         """What looks like the picture with this vector of float16, itself included."""

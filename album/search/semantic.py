@@ -26,6 +26,8 @@ from album.search.lines import LOCK, address_in, read_answer, send_question
 logger = logging.getLogger(__name__)
 PATIENCE_S = 1.0
 PAUSE_S = 0.05
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Products of small pieces gain nothing by a second thread, which on a busy machine is waited for."""
 _child: subprocess.Popen[bytes] | None = None
 
 
@@ -103,7 +105,7 @@ def _start(folder: Path) -> bool:
             "--parent",
             str(os.getpid()),
         ]
-        environment = {**os.environ, "PHOTO_ALBUM_VAR_DIR": str(settings.VAR_DIR)}
+        environment = {**os.environ, **ONE_THREAD, "PHOTO_ALBUM_VAR_DIR": str(settings.VAR_DIR)}
         _child = subprocess.Popen(
             command, cwd=settings.BASE_DIR, env=environment, stdin=subprocess.DEVNULL, pass_fds=(lock,)
         )
