@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 from urllib.parse import quote
 from wsgiref.util import FileWrapper
@@ -25,18 +25,22 @@ FOREVER = "private, max-age=31536000, immutable"
 SANDBOX = "default-src 'none'; sandbox"
 """A polyglot file must not run as a page of this site even if a browser is talked into showing it."""
 AVIF = "image/avif"
-SMALL = {
-    "thumbnail": (GRID, "image/webp"),
-    "preview": (PREVIEW, "image/jpeg"),
-    "animation": (ANIMATION, "image/webp"),
+SMALL = {"thumbnail": GRID, "preview": PREVIEW, "animation": ANIMATION}
+"""The file of each name."""
+_ALWAYS = [("Cache-Control", FOREVER), ("Content-Security-Policy", SANDBOX), ("X-Content-Type-Options", "nosniff")]
+_HEADERS = {
+    GRID: [("Content-Type", "image/webp"), *_ALWAYS],
+    ANIMATION: [("Content-Type", "image/webp"), *_ALWAYS],
+    PREVIEW: [("Content-Type", "image/jpeg"), ("Vary", "Accept"), *_ALWAYS],
+    LARGE_AVIF: [("Content-Type", AVIF), ("Vary", "Accept"), *_ALWAYS],
 }
-"""The file of each name, and its type."""
 
 _PATH = re.compile(r"/media/(\d{1,18})/(thumbnail|preview|animation)/")
 _QUERY = re.compile(r"v=([0-9a-f]{64})&g=(([uvs])(\d{1,18})(?:\.[0-9a-f]{1,8}s?)?)\.([0-9a-f]{32})")
 _COOKIE = re.compile(rf"(?:^|; ?){COOKIE}=([^;]+)")
 
 Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
 Start = Callable[..., Any]
 Application = Callable[[Environ, Start], Iterable[bytes]]
 
@@ -46,15 +50,55 @@ class FilesDoor:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        # Asked for once: of all that the door does, only the two MACs cost more than a setting.
+        self._folder, self._by_nginx = str(settings.MEDIA_ROOT), bool(settings.X_ACCEL_REDIRECT_PREFIX)
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
         path = _PATH.fullmatch(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "GET" else None
         query = _QUERY.fullmatch(environ["QUERY_STRING"]) if path and "HTTP_RANGE" not in environ else None
         if path and query and _may_see(environ, int(path[1]), query):
-            answer = _send(environ, start, query[1], path[2])
-            if answer is not None:
-                return answer
+            folder = rendition_folder(query[1])
+            for name, headers in _choices(path[2], environ):
+                answer = (self._tell if self._by_nginx else self._send)(f"{folder}/{name}", headers, environ, start)
+                if answer is not None:
+                    return answer
         return self._application(environ, start)
+
+    def _tell(self, name: str, headers: Headers, _environ: Environ, start: Start) -> Iterable[bytes] | None:
+        """What tells nginx to send the file; None where there is none, or an empty one: there can be none."""
+        try:
+            if not os.stat(f"{self._folder}/{name}").st_size:  # noqa: PTH116 - a Path costs more than all the rest
+                return None
+        except OSError:
+            return None
+        start("200 OK", [*headers, ("X-Accel-Redirect", accel_address(name))])
+        return []
+
+    def _send(self, name: str, headers: Headers, environ: Environ, start: Start) -> Iterable[bytes] | None:
+        """The file itself; None as above."""
+        try:
+            file = open(f"{self._folder}/{name}", "rb")  # noqa: PTH123, SIM115 - closed by the server
+        except OSError:
+            return None
+        size_bytes = os.fstat(file.fileno()).st_size
+        if not size_bytes:
+            file.close()
+            return None
+        start("200 OK", [*headers, ("Content-Length", str(size_bytes))])
+        wrapper: Callable[[BinaryIO], Iterable[bytes]] = environ.get("wsgi.file_wrapper", FileWrapper)
+        return wrapper(file)
+
+
+def accel_address(name: str) -> str:
+    """What nginx is told to send: the file ``name``, relative to MEDIA_ROOT, in its internal location."""
+    return f"{settings.X_ACCEL_REDIRECT_PREFIX}{quote(name)}"
+
+
+def _choices(name: str, environ: Environ) -> Iterator[tuple[str, Headers]]:
+    """Files that show what is asked for, the best first, and what is said of them."""
+    if name == "preview" and AVIF in environ.get("HTTP_ACCEPT", ""):
+        yield LARGE_AVIF, _HEADERS[LARGE_AVIF]
+    yield SMALL[name], _HEADERS[SMALL[name]]
 
 
 def _may_see(environ: Environ, pk: int, query: re.Match[str]) -> bool:
@@ -92,50 +136,3 @@ def _known() -> Known | None:
         return ledger.fresh()
     except DatabaseError:
         return None
-
-
-def _send(environ: Environ, start: Start, sha256: str, name: str) -> Iterable[bytes] | None:
-    """The rendition as an answer; None where it is not there yet, for Django to have it made."""
-    file_name, mime_type = SMALL[name]
-    file = None
-    if name == "preview" and AVIF in environ.get("HTTP_ACCEPT", ""):
-        file = _open(sha256, LARGE_AVIF)
-    if file is not None:
-        file_name, mime_type = LARGE_AVIF, AVIF
-    elif (file := _open(sha256, file_name)) is None:
-        return None
-    headers = [
-        ("Content-Type", mime_type),
-        ("Cache-Control", FOREVER),
-        ("Content-Security-Policy", SANDBOX),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    if name == "preview":
-        headers.append(("Vary", "Accept"))
-    if settings.X_ACCEL_REDIRECT_PREFIX:
-        file.close()
-        headers.append(("X-Accel-Redirect", accel_address(f"{rendition_folder(sha256)}/{file_name}")))
-        start("200 OK", headers)
-        return []
-    headers.append(("Content-Length", str(os.fstat(file.fileno()).st_size)))
-    start("200 OK", headers)
-    wrapper: Callable[[BinaryIO], Iterable[bytes]] = environ.get("wsgi.file_wrapper", FileWrapper)
-    return wrapper(file)
-
-
-def accel_address(name: str) -> str:
-    """What nginx is told to send: the file ``name``, relative to MEDIA_ROOT, in its internal location."""
-    return settings.X_ACCEL_REDIRECT_PREFIX + quote(name)
-
-
-def _open(sha256: str, name: str) -> BinaryIO | None:
-    """The rendition, open; None where there is none, or an empty file that says that there can be none."""
-    try:
-        path = f"{settings.MEDIA_ROOT}/{rendition_folder(sha256)}/{name}"
-        file = open(path, "rb")  # noqa: PTH123, SIM115 - a Path costs more than all the rest
-    except OSError:
-        return None
-    if os.fstat(file.fileno()).st_size:
-        return file
-    file.close()
-    return None
