@@ -165,8 +165,9 @@ def _take_back(item: MediaItem) -> bool:
 
 
 def find_album(owner: User, title: str) -> Album:
-    """The album of ``owner`` with this title, made if there is none."""
-    return Album.objects.filter(owner=owner, title=title).first() or Album.objects.create(owner=owner, title=title)
+    """The album of ``owner`` with this title that is picked by hand, made if there is none."""
+    picked = Album.objects.filter(owner=owner, title=title, rule__isnull=True)
+    return picked.first() or Album.objects.create(owner=owner, title=title)
 
 
 def add_to_album(item: MediaItem, album: Album) -> None:

@@ -21,6 +21,7 @@ from album.queries import (
 )
 from album.services import albums as service
 from album.services.albums import AlbumRefused, Role
+from album.services.ingest import find_album
 from tests.cast import Cast, make_rows
 
 
@@ -259,3 +260,8 @@ def test_counts_of_picked_and_automatic_albums_stand_side_by_side(cast: Cast) ->
     assert counts.pop(cast.shared.pk) == (3, 1)
     assert counts.pop(empty.pk) == (0, 0)
     assert list(counts.values()) == [(3, 1)]
+
+
+def test_imports_do_not_fill_an_automatic_album_of_the_same_name(cast: Cast) -> None:
+    by_rule = automatic(cast.alice, city="Graz")
+    assert find_album(cast.alice, by_rule.title).rule is None

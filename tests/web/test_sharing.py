@@ -185,6 +185,19 @@ def test_a_video_is_played_in_parts_without_its_place(cast: Cast, tmp_path: Path
     assert visitor.get(f"/media/{video.pk}/playback/").status_code == 404
 
 
+def test_rows_of_a_link_lead_to_nothing_that_it_does_not_give(cast: Cast) -> None:
+    (moving,) = make_rows(cast.alice, 1, is_animated=True, mime_type="image/gif")
+    (motion,) = make_rows(cast.alice, 1, motion_offset=1, motion_size_bytes=1)
+    cast.shared.items.set([moving, motion])
+    told = []
+    for terms in ({}, {"may_download": True}, {"may_download": True, "shows_location": True}):
+        path, visitor = link_to(cast, **terms), Client()
+        rows = visitor.get(f"{path}items/").json()["rows"]
+        told.append(sorted(name for row in rows for name in ("moving", "motion") if name in row))
+        assert all("pending" not in row["badges"] for row in rows)
+    assert told == [[], [], ["motion", "moving"]]
+
+
 def test_what_is_not_shared_is_not_there(cast: Cast, photo: MediaItem) -> None:
     hidden = make_photo(cast.alice, seed=3)
     path, visitor = link_to(cast, may_download=True, shows_location=True), Client()

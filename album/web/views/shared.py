@@ -94,6 +94,8 @@ def _read(
 def _for_visitor(row: dict[str, Any], link: ShareLink, base: str) -> dict[str, Any]:
     """The row without what is the members' business, and with addresses that give no more than the link allows."""
     row["badges"] = [badge for badge in row["badges"] if badge in {"motion", "no-preview"}]
+    if not (link.may_download and link.shows_location):
+        row.pop("moving", None)  # it is the original
     if not link.shows_location:
         row.pop("motion", None)
         row["badges"] = [badge for badge in row["badges"] if badge != "motion"]
