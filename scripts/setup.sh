@@ -20,6 +20,15 @@ install_packages() {
         "${missing[@]}" >/dev/null
 }
 
+# compile_languages : the catalogues of album/locale as the album reads them.
+compile_languages() {
+    install_packages msgfmt=gettext
+    local catalogue
+    for catalogue in album/locale/*/LC_MESSAGES/django.po; do
+        msgfmt --check --output-file "${catalogue%.po}.mo" "$catalogue"
+    done
+}
+
 # make_environment FILE... : a .venv that holds these requirement files; nothing to do when it does.
 make_environment() {
     command -v python3 >/dev/null || install_packages python3=python3

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from album.models.media import Kind, Status
 
@@ -19,8 +20,8 @@ VIDEO_DELAY = timedelta(minutes=30)
 class Stage(models.TextChoices):
     """What a batch does to an item, in order of value: a vector makes it findable, a caption explains it."""
 
-    EMBED = "embed", "Vector and tags"
-    CAPTION = "caption", "Description"
+    EMBED = "embed", _("Vector and tags")
+    CAPTION = "caption", _("Description")
 
 
 class AIProcessingSettings(models.Model):
@@ -71,7 +72,7 @@ class AIProcessingSettings(models.Model):
     @classmethod
     def load(cls) -> AIProcessingSettings:
         """The row, made from the ``AI_*`` environment at its first use."""
-        row, _ = cls.objects.get_or_create(
+        row, _made = cls.objects.get_or_create(
             pk=1,
             defaults={
                 "processing_enabled": settings.AI_PROCESSING_ENABLED,
@@ -94,30 +95,30 @@ class BatchRun(models.Model):
     """One run of ``analyze_photos`` or ``analyze_videos``: what was asked, how far it got, why it ended."""
 
     class Trigger(models.TextChoices):
-        SCHEDULE = "schedule", "Schedule"
-        ON_DEMAND = "on-demand", "On demand"
-        UPLOAD = "upload", "Upload"
-        COMMAND = "command", "Command line"
+        SCHEDULE = "schedule", _("Schedule")
+        ON_DEMAND = "on-demand", _("On demand")
+        UPLOAD = "upload", _("Upload")
+        COMMAND = "command", _("Command line")
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        FINISHED = "finished", "Finished"
-        INTERRUPTED = "interrupted", "Interrupted"
-        REFUSED = "refused", "Refused"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        FINISHED = "finished", _("Finished")
+        INTERRUPTED = "interrupted", _("Interrupted")
+        REFUSED = "refused", _("Refused")
 
     class StopReason(models.TextChoices):
-        DONE = "done", "Nothing left to do"
-        LIMIT = "limit", "Item limit reached"
-        MINUTES = "minutes", "Time budget used up"
-        WINDOW = "window", "End of the window reached"
-        REQUESTED = "requested", "Stopped on request"
-        TERMINATED = "terminated", "Asked by the system to end"
-        KILLED = "killed", "The process ended without a word"
-        ERROR = "error", "An unexpected error"
-        STORAGE = "storage", "The media storage is missing"
-        WEIGHTS = "weights", "The weights cannot be used"
-        MEMORY = "memory", "Not enough memory"
+        DONE = "done", _("Nothing left to do")
+        LIMIT = "limit", _("Item limit reached")
+        MINUTES = "minutes", _("Time budget used up")
+        WINDOW = "window", _("End of the window reached")
+        REQUESTED = "requested", _("Stopped on request")
+        TERMINATED = "terminated", _("Asked by the system to end")
+        KILLED = "killed", _("The process ended without a word")
+        ERROR = "error", _("An unexpected error")
+        STORAGE = "storage", _("The media storage is missing")
+        WEIGHTS = "weights", _("The weights cannot be used")
+        MEMORY = "memory", _("Not enough memory")
 
     kind = models.CharField(max_length=5, choices=Kind)
     trigger = models.CharField(max_length=10, choices=Trigger)

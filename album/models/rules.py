@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from album.exceptions import AlbumError
 from album.models.albums import Album, Favourite, ItemTag
@@ -46,7 +47,9 @@ class AlbumRule:
         """
         known = {field.name for field in fields(cls)}
         if not isinstance(value, dict) or not set(value) <= known:
-            raise InvalidRule(f"A rule is an object with some of: {', '.join(sorted(known))}.")
+            raise InvalidRule(
+                _("A rule is an object with some of: %(names)s.") % {"names": ", ".join(sorted(known))}
+            )
         rule = cls(
             tags=_names(value.get("tags", []), "tags"),
             people=_names(value.get("people", []), "people"),
@@ -57,11 +60,11 @@ class AlbumRule:
             **{column: _text(value.get(column, ""), column) for column in EXACT_COLUMNS},
         )
         if rule.kind not in {"", *Kind}:
-            raise InvalidRule(f"kind is one of: {', '.join(Kind)}.")
+            raise InvalidRule(_("kind is one of: %(names)s.") % {"names": ", ".join(Kind)})
         if rule.from_on and rule.to_on and rule.from_on > rule.to_on:
-            raise InvalidRule("The first day lies after the last one.")
+            raise InvalidRule(_("The first day lies after the last one."))
         if rule == cls():
-            raise InvalidRule("Give at least one condition; otherwise the album would hold everything.")
+            raise InvalidRule(_("Give at least one condition; otherwise the album would hold everything."))
         return rule
 
     def to_json(self) -> dict[str, Any]:
@@ -112,13 +115,15 @@ def _midnight(day: date) -> datetime:
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or len(value) > TEXT_MAX_LENGTH or "\x00" in value:
-        raise InvalidRule(f"{name} is a text of at most {TEXT_MAX_LENGTH} characters.")
+        raise InvalidRule(
+            _("%(name)s is a text of at most %(count)d characters.") % {"name": name, "count": TEXT_MAX_LENGTH}
+        )
     return value.strip()
 
 
 def _names(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > NAMES_MAX:
-        raise InvalidRule(f"{name} is a list of at most {NAMES_MAX} names.")
+        raise InvalidRule(_("%(name)s is a list of at most %(count)d names.") % {"name": name, "count": NAMES_MAX})
     lower = name == "tags"  # as the vocabulary is written
     names = (_text(entry, name) for entry in value)
     return tuple(dict.fromkeys(entry.lower() if lower else entry for entry in names if entry))
@@ -130,7 +135,7 @@ def _day(value: object, name: str) -> date | None:
     try:
         day = date.fromisoformat(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InvalidRule(f"{name} is a day like 2026-07-31.") from None
+        raise InvalidRule(_("%(name)s is a day like 2026-07-31.") % {"name": name}) from None
     if day.year >= date.max.year:
-        raise InvalidRule(f"{name} lies too far in the future.")
+        raise InvalidRule(_("%(name)s lies too far in the future.") % {"name": name})
     return day

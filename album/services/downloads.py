@@ -55,7 +55,7 @@ def stop_download(*, name: str) -> None:
     """Ends a download that waits, and asks one that runs to end. What has arrived is kept."""
     row = WeightsDownload.objects.filter(name=name)
     now = timezone.now()
-    if not row.filter(state=Status.PENDING).update(state=Status.FAILED, error=_("Stopped."), updated_at=now):
+    if not row.filter(state=Status.PENDING).update(state=Status.FAILED, error="Stopped.", updated_at=now):
         row.filter(state=Status.PROCESSING).update(is_stop_requested=True)
 
 
@@ -75,7 +75,7 @@ def fetch_weights(name: str) -> bool:
         written_at = time.monotonic()
         row.update(done_bytes=done_bytes, total_bytes=total_bytes, updated_at=timezone.now())
         if row.filter(is_stop_requested=True).exists():
-            raise DownloadStopped(_("Stopped. What has arrived is kept; the next download goes on from there."))
+            raise DownloadStopped("Stopped. What has arrived is kept; the next download goes on from there.")
 
     try:
         download(find_entry(name), settings.MODELS_CACHE_DIR, progress=note)
@@ -88,7 +88,7 @@ def fetch_weights(name: str) -> bool:
 
 def close_download(name: str, exit_status: int) -> str:
     """The state in which the process of a download has left it; a process that died on the way has failed."""
-    words = _("The process ended with %(status)d before the download did; see the log of the worker.")
+    words = f"The process ended with {exit_status} before the download did; see the log of the worker."
     open_rows = WeightsDownload.objects.filter(name=name, state=Status.PROCESSING)
-    open_rows.update(state=Status.FAILED, error=words % {"status": exit_status}, updated_at=timezone.now())
+    open_rows.update(state=Status.FAILED, error=words, updated_at=timezone.now())
     return WeightsDownload.objects.filter(name=name).values_list("state", flat=True).first() or "gone"

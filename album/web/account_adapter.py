@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from album.exceptions import AccountError
 from album.models import Invitation
@@ -134,7 +135,7 @@ def _use_invitation(request: HttpRequest, user: User) -> None:
         if invitation is not None:
             accept_invitation(invitation=invitation, user=user)
         elif settings.REGISTRATION != "open":
-            raise AccountError("The invitation was used while the form was filled in.")
+            raise AccountError(_("The invitation was used while the form was filled in."))
     except AccountError as error:
         messages.error(request, str(error))
         raise ImmediateHttpResponse(redirect("account_signup")) from error

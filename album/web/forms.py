@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from album.models import Album
 from album.queries import Viewer, fillable_albums
@@ -45,10 +46,12 @@ class FileTimesField(forms.CharField):
 
 class UploadForm(forms.Form):
     uploads = ManyFilesField(
-        label="Photos and videos",
-        error_messages={"required": "Choose at least one photo or video."},
+        label=_("Photos and videos"),
+        error_messages={"required": _("Choose at least one photo or video.")},
     )
-    album = forms.ModelChoiceField(Album.objects.none(), required=False, label="Album", empty_label="No album")
+    album = forms.ModelChoiceField(
+        Album.objects.none(), required=False, label=_("Album"), empty_label=_("No album")
+    )
     modified = FileTimesField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, user: Viewer, *args: Any, **kwargs: Any) -> None:

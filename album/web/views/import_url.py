@@ -8,12 +8,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError as BrokerError
 
 from album.queries import fillable_albums, visible_albums
 from album.services.external_images import ExternalImageRefused, check_url, recent_failures
 from album.tasks import download_external_image_and_attach
+from album.web.noted import in_words
 from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
@@ -42,10 +44,10 @@ def import_url(request: MemberRequest, pk: int) -> HttpResponse:
             ignore_result=True,
         )
     except ExternalImageRefused as error:
-        status, context["error"] = HTTP_UNPROCESSABLE, str(error)
+        status, context["error"] = HTTP_UNPROCESSABLE, in_words(str(error))
     except BrokerError:
         logger.exception("An image from another site was not queued")
-        status, context["error"] = HTTP_UNAVAILABLE, "The worker cannot be reached now. Try again in a minute."
+        status, context["error"] = HTTP_UNAVAILABLE, _("The worker cannot be reached now. Try again in a minute.")
     else:
         return render(request, "album/import_url.html", context, status=HTTP_ACCEPTED)
     return render(request, "album/import_url.html", context | {"url": url}, status=status)

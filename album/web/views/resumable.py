@@ -37,6 +37,7 @@ from album.services.resumable import (
     finish_upload,
     received_bytes,
 )
+from album.web.noted import in_words
 from album.web.requests import MemberRequest
 from album.web.views.upload import Outcome, ring_for
 
@@ -71,12 +72,16 @@ def speaks_tus(view: View) -> View:
             try:
                 answer = view(request, *args, **kwargs)
             except AlbumError as error:
-                answer = _refuse(next(status for kind, status in STATUS_OF if isinstance(error, kind)), str(error))
+                answer = _refuse(_status_of(error), in_words(str(error)))
         for header, value in ALWAYS.items():
             answer.headers[header] = value
         return answer
 
     return checked
+
+
+def _status_of(error: AlbumError) -> HTTPStatus:
+    return next(status for kind, status in STATUS_OF if isinstance(error, kind))
 
 
 def _refuse(status: HTTPStatus, words: str) -> HttpResponse:
@@ -126,7 +131,7 @@ def upload_piece(request: MemberRequest, pk: UUID) -> HttpResponse:
 
 
 def _tell(upload: PartialUpload, offset: int, status: HTTPStatus) -> HttpResponse:
-    """How much is here. Programs take all of it for stored, so then it is stored first, or an error says why not."""
+    """How much is here. Programs take all of it for stored, so it is stored first, or an error says why not."""
     headers = {"Upload-Offset": str(offset), "Upload-Length": str(upload.size_bytes)}
     headers |= {"Upload-Result": json.dumps(_finish(upload))} if offset == upload.size_bytes else _expiry(upload)
     return HttpResponse(status=status, headers=headers)

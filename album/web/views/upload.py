@@ -29,55 +29,12 @@ from album.services.ingest import IngestResult, ingest_spooled
 from album.services.uploads import SpooledUpload, SpoolHandler
 from album.tasks.bell import ring_bell
 from album.web.forms import UploadForm
+from album.web.noted import in_words
 from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
 HASHES_MAX = 500
 HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE, HTTP_STORAGE_FULL = 422, 503, 507
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one uploaded file: its item, or the reason why there is none."""
-
-    name: str
-    result: IngestResult | None = None
-    error: AlbumError | None = None
-
-    @property
-    def item(self) -> MediaItem | None:
-        return self.result.item if self.result else None
-
-    @property
-    def status(self) -> str:
-        """``stored``, ``restored`` (it lay in the trash), ``duplicate`` or ``refused``."""
-        if self.result is None:
-            return "refused"
-        if self.result.was_trashed:
-            return "restored"
-        return "stored" if self.result.is_new or self.result.was_mended else "duplicate"
-
-    @property
-    def detail(self) -> str:
-        """The same for a person."""
-        known_as = self.item.original_name if self.item else ""
-        return {
-            "refused": str(self.error),
-            "stored": f"Stored in place of the file of {known_as}, which was missing, damaged or elsewhere."
-            if self.result and self.result.was_mended
-            else "Stored. It waits for its preview and for the next batch.",
-            "restored": f"Taken back out of the trash: it is the same as {known_as}.",
-            "duplicate": f"Known already: it is the same as {known_as}.",
-        }[self.status]
-
-    @property
-    def url(self) -> str | None:
-        """The page that shows the item: of the clip of a motion photo, the page of the photo."""
-        return reverse("album:photo_detail", args=(self.item.clip_of_id or self.item.pk,)) if self.item else None
-
-    def as_json(self) -> dict[str, object]:
-        pk = self.item.pk if self.item else None
-        return {"name": self.name, "id": pk, "status": self.status, "detail": self.detail, "url": self.url}
 
 
 @require_POST
@@ -181,16 +138,3 @@ def _status(outcomes: list[Outcome], if_new: int) -> int:
         return HTTP_STORAGE_FULL
     is_broken = any(isinstance(outcome.error, StorageError) for outcome in outcomes)
     return HTTP_UNAVAILABLE if is_broken else HTTP_UNPROCESSABLE
-
-
-def ring_for(items: list[MediaItem]) -> None:
-    """Rings for each new item. Without a broker the periodic check finds them, and the night describes them."""
-    if not items:
-        return
-    row = AIProcessingSettings.load()
-    is_described_now = row.processing_enabled and row.auto_process_on_upload
-    for item in items:
-        describe = tasks.process_photo_ai if item.kind == Kind.PHOTO else tasks.process_video_ai
-        calls = [tasks.prepare_media, describe] if is_described_now else [tasks.prepare_media]
-        if not all(ring_bell(task, item.pk) for task in calls):
-            return

@@ -124,12 +124,12 @@ function mark(L, map, box, group) {
   picture.append(image);
   if (group.count > 1) {
     const count = document.createElement("b");
-    count.textContent = group.count.toLocaleString();
+    count.textContent = group.count.toLocaleString(document.documentElement.lang);
     picture.append(count);
   }
   const icon = L.divIcon({ className: "map-icon", html: picture, iconSize: [side, side] });
   const text = group.place ? box.dataset.textPlace : box.dataset.textGroup;
-  const words = text.replace("{count}", group.count.toLocaleString()).replace("{place}", group.place);
+  const words = text.replace("{count}", group.count.toLocaleString(document.documentElement.lang)).replace("{place}", group.place);
   const marker = L.marker([group.latitude, group.longitude], { icon, title: words, riseOnHover: true });
   marker.on("add", () => marker.getElement().setAttribute("aria-label", words));
   if (group.place) marker.bindTooltip(group.place, { direction: "bottom", offset: [0, side / 2] });

@@ -35,7 +35,7 @@ function draw(place) {
     series: [{ label: named, value: (_, seconds) => (seconds == null ? "–" : when(seconds)) }, ...series],
     axes: [
       { ...axis, space: 90, values: (_, ticks) => ticks.map(when), incrs: isMonth ? MONTHS : DAYS },
-      { ...axis, size: 60, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString()) },
+      { ...axis, size: 60, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString(document.documentElement.lang)) },
     ],
     scales: { x: { range: (_, first, last) => [first - margin_s, last + margin_s] }, y: { range: (_, least, most) => [0, Math.max(most * 1.05, 4)] } },
     cursor: { drag: { x: false, y: false } },
