@@ -86,7 +86,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["album.web.addresses", "album.web.furniture", "album.web.noted"],
+            "builtins": ["album.web.addresses", "album.web.furniture"],
             "libraries": {"entrance": "album.web.entrance"},
             "context_processors": [
                 "django.template.context_processors.request",

@@ -11,7 +11,10 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from album.services.noted import in_words
+
 register = Library()
+register.filter(in_words)
 
 
 @register.simple_tag

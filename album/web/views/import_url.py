@@ -14,8 +14,8 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from album.queries import fillable_albums, visible_albums
 from album.services.external_images import ExternalImageRefused, check_url, recent_failures
+from album.services.noted import in_words
 from album.tasks import download_external_image_and_attach
-from album.web.noted import in_words
 from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)

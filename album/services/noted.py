@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from django.template import Library
 from django.utils.translation import gettext, gettext_noop
-
-register = Library()
 
 SENTENCES = (
     # uploads
@@ -185,7 +182,6 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((pattern(sentence), sentence) for sentence in SENTENCES)
 
 
-@register.filter
 def in_words(noted: str) -> str:
     """``noted`` in the reader's language, what it quotes included; what is not known stays as it is."""
     for pattern, sentence in _patterns():
