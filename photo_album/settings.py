@@ -160,10 +160,19 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "album.api.authentication.KeyMay",
     ],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "album.api.negotiation.OneRenderer",
     "EXCEPTION_HANDLER": "album.api.errors.answer_error",
+    "DEFAULT_SCHEMA_CLASS": "album.api.schema.Schema",
+}
+API_READS_PER_MINUTE = env.integer("API_READS_PER_MINUTE", 1200, 1, 1_000_000)
+API_WRITES_PER_MINUTE = env.integer("API_WRITES_PER_MINUTE", 300, 1, 1_000_000)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Photo Album",
+    "DESCRIPTION": "Photos, videos, albums, search and batches, for programs. How to use it: docs/api.md.",
+    "VERSION": "1",
+    "COMPONENT_SPLIT_REQUEST": False,
+    "POSTPROCESSING_HOOKS": [],
 }
 
 # Accounts: see docs/accounts.md
@@ -176,6 +185,7 @@ if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
 vars().update(env.mail("EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "photo-album@localhost")
 AUTHENTICATION_BACKENDS = ["album.web.account_adapter.Members"]
+SESSION_ENGINE = "photo_album.sessions"
 SESSION_COOKIE_AGE = 60 * 86_400
 # Limits of attempts live in the database: they survive restarts, hold for all processes, and need no Redis.
 CACHES = {

@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from album.models import Album, AlbumItem, ItemTag, MediaItem, Person, Status
 from album.models.rules import EXACT_COLUMNS
 from album.queries.access import automatic, in_album, shown
-from album.queries.pages import BadPosition, Cursor, GridRow, newer_than, older_than
+from album.queries.pages import BadPosition, Cursor, newer_than, older_than
 
 CHOICES_MOST = 200
 UNPLACED = 2**31 - 1
@@ -140,12 +140,12 @@ def in_order_of(album: Album | None, items: QuerySet[MediaItem], before: str = "
     return older_than(items, Cursor.read(before)) if before else items.order_by("-timeline_at", "-pk")
 
 
-def place_of(album: Album | None, row: GridRow) -> str:
-    """Where ``row`` stands in the order of ``album``, as text that ``in_order_of`` reads."""
+def place_of(album: Album | None, here: Cursor) -> str:
+    """Where the item of ``here`` stands in the order of ``album``, as text that ``in_order_of`` reads."""
     if album is None or album.order != Album.Order.BY_HAND:
-        return str(row.cursor)
-    position = AlbumItem.objects.filter(album=album, mediaitem=row.pk).values_list("position", flat=True).first()
-    return f"{position or UNPLACED:x}.{row.pk:x}"
+        return str(here)
+    position = AlbumItem.objects.filter(album=album, mediaitem=here.pk).values_list("position", flat=True).first()
+    return f"{position or UNPLACED:x}.{here.pk:x}"
 
 
 def _by_hand(album: Album, items: QuerySet[MediaItem], before: str) -> QuerySet[MediaItem]:

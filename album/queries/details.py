@@ -18,24 +18,22 @@ class Neighbours(NamedTuple):
     older: int | None
 
 
-def with_details(items: QuerySet[MediaItem], user: Viewer) -> QuerySet[MediaItem]:
-    """``items`` with owner, tags with sources, people and the ledger of stages.
+def listed(items: QuerySet[MediaItem], user: Viewer) -> QuerySet[MediaItem]:
+    """``items`` with owner, ``has_clip``: another item moves it, and ``is_favourite`` of ``user``."""
+    return items.annotate(
+        has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))),
+        is_favourite=Exists(Favourite.objects.filter(user=user.pk, item=OuterRef("pk"))),
+    ).select_related("owner")
 
-    Annotated with ``has_clip``: another item moves it, and ``is_favourite`` of ``user``.
-    """
+
+def with_details(items: QuerySet[MediaItem], user: Viewer) -> QuerySet[MediaItem]:
+    """The same with tags and their sources, people and the ledger of stages."""
     tags = ItemTag.objects.exclude(source=ItemTag.Source.REMOVED).select_related("tag")
     people = ItemPerson.objects.exclude(source=ItemPerson.Source.REMOVED).select_related("person")
-    return (
-        items.annotate(
-            has_clip=Exists(MediaItem.objects.filter(clip_of=OuterRef("pk"))),
-            is_favourite=Exists(Favourite.objects.filter(user=user.pk, item=OuterRef("pk"))),
-        )
-        .select_related("owner")
-        .prefetch_related(
-            Prefetch("item_tags", queryset=tags.order_by("source", "-score", "tag__name")),
-            Prefetch("item_people", queryset=people.order_by("person__name")),
-            "stage_results",
-        )
+    return listed(items, user).prefetch_related(
+        Prefetch("item_tags", queryset=tags.order_by("source", "-score", "tag__name")),
+        Prefetch("item_people", queryset=people.order_by("person__name")),
+        "stage_results",
     )
 
 

@@ -158,3 +158,8 @@ def grid_rows(items: QuerySet[MediaItem], user: Viewer) -> list[GridRow]:
 def cut(rows: list[GridRow], limit: int) -> tuple[list[GridRow], Cursor | None]:
     """The first ``limit`` of ``rows``, of which one more was read, and the place after them if there are others."""
     return rows[:limit], rows[limit - 1].cursor if len(rows) > limit else None
+
+
+def cursor_of(item: MediaItem) -> Cursor:
+    """The place of ``item`` in a timeline."""
+    return Cursor(item.timeline_at, item.pk)

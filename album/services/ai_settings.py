@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
 
 from album.models import AIProcessingSettings
@@ -14,6 +15,15 @@ from album.models.media import Kind
 from album.services.schedule import MISSED_NIGHTS, NIGHTS, write_beat_schedule
 
 SCHEDULE_FIELDS = ("processing_enabled", "scheduled_processing", "schedule_hour", "schedule_minute")
+RANGES = {
+    "batch_size": (20, 10_000, _("Enter a whole number from 20 to 10,000, or leave it empty.")),
+    "processing_timeout": (5, 86_400, _("Enter whole seconds from 5 to 86,400, or leave it empty.")),
+    "schedule_hour": (0, 23, _("Enter an hour from 0 to 23.")),
+    "schedule_minute": (0, 59, _("Enter a minute from 0 to 59.")),
+    "max_minutes": (1, 1440, _("Enter whole minutes from 1 to 1,440, or leave it empty.")),
+    "on_demand_limit": (1, 10_000, _("Enter a whole number from 1 to 10,000.")),
+}
+"""The least and the most that a setting may be, and what to say to who writes something else."""
 BEAT_IS_HEARD = timedelta(minutes=20)
 """It rings for missed nights every 15 minutes, and writes that down within 3."""
 

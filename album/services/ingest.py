@@ -44,6 +44,13 @@ class IngestResult:
     was_trashed: bool = False
     was_mended: bool = False
 
+    @property
+    def status(self) -> str:
+        """``stored``, ``restored`` (it lay in the trash) or ``duplicate``."""
+        if self.was_trashed:
+            return "restored"
+        return "stored" if self.is_new or self.was_mended else "duplicate"
+
 
 def ingest_upload(
     *, owner: User, file: Readable, name: str, album: Album | None = None, modified_at: datetime | None = None

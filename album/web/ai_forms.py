@@ -9,18 +9,11 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
 from album.models import AIProcessingSettings, Album
+from album.services.ai_settings import RANGES
 from album.services.batch_requests import batch_albums
 
 MOST_ITEMS = 1_000_000
 SWITCHES = ("processing_enabled", "scheduled_processing", "auto_process_on_upload")
-RANGES = {
-    "batch_size": (20, 10_000, _("Enter a whole number from 20 to 10,000, or leave it empty.")),
-    "processing_timeout": (5, 86_400, _("Enter whole seconds from 5 to 86,400, or leave it empty.")),
-    "schedule_hour": (0, 23, _("Enter an hour from 0 to 23.")),
-    "schedule_minute": (0, 59, _("Enter a minute from 0 to 59.")),
-    "max_minutes": (1, 1440, _("Enter whole minutes from 1 to 1,440, or leave it empty.")),
-    "on_demand_limit": (1, 10_000, _("Enter a whole number from 1 to 10,000.")),
-}
 
 
 class BatchForm(forms.Form):

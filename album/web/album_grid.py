@@ -31,7 +31,7 @@ def read_grid(
     before, limit = place
     found = grid_rows(in_order_of(album, items, before)[: limit + 1], user)
     rows, after = cut(found, limit)
-    return [grid_row(row, holder) for row in rows], place_of(album, rows[-1]) if after else None
+    return [grid_row(row, holder) for row in rows], place_of(album, rows[-1].cursor) if after else None
 
 
 def album_grid(

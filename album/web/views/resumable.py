@@ -26,6 +26,7 @@ from album.exceptions import AlbumError, StorageError, StorageFull, UnsupportedM
 from album.models import Album, PartialUpload
 from album.queries import fillable_albums
 from album.services.ingest import find_album
+from album.services.noted import in_words
 from album.services.resumable import (
     UploadBusy,
     UploadGone,
@@ -37,9 +38,9 @@ from album.services.resumable import (
     finish_upload,
     received_bytes,
 )
-from album.web.noted import in_words
+from album.tasks.uploads import ring_for
 from album.web.requests import MemberRequest
-from album.web.views.upload import Outcome, ring_for
+from album.web.views.upload import Outcome
 
 logger = logging.getLogger(__name__)
 VERSION = "1.0.0"

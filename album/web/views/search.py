@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -18,20 +16,13 @@ from django.views.decorators.http import require_safe
 
 from album import queries
 from album.exceptions import AlbumError
-from album.models import MediaItem
-from album.queries import BadPosition, Cursor, GridRow, cut
-from album.search.filters import found_by
-from album.search.fulltext import among
-from album.search.parse import FIELDS, KINDS, MAX_CHARACTERS, STATES, Problem, Query, parse
-from album.search.ranking import MOST, Ranking, rank, rank_similar
-from album.search.reasons import explain
+from album.search.finding import BEST, NEWEST, Found, clean_search, count_found, find, find_similar, order_of
+from album.search.parse import FIELDS, KINDS, STATES, Problem, Query, parse
 from album.search.suggest import suggest
 from album.web.requests import MemberRequest
 from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
 FIRST_ROWS = 60
-OFFSET_DIGITS = 6
-BEST, NEWEST = "best", "newest"
 VALUE_HINTS: dict[str, str | Promise] = {
     "before": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
     "after": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
@@ -55,18 +46,6 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A piece of what a search finds. ``count`` is None where only the piece itself is known."""
-
-    rows: list[GridRow]
-    after: str | None
-    notes: dict[int, str] = field(default_factory=dict)
-    count: int | None = None
-    is_capped: bool = False
-    problem: str = ""
-
-
 @require_safe
 @login_required
 def search(request: MemberRequest) -> HttpResponse:
@@ -81,7 +60,7 @@ def search(request: MemberRequest) -> HttpResponse:
     try:
         found = _find(request, query, sort, FIRST_ROWS)
         if "before" not in request.GET:
-            found = _counted(found, query, request.user)
+            found = count_found(found, query, request.user)
     except AlbumError as error:
         return render(request, "album/search.html", context | {"refused": str(error)}, status=400)
     if found.problem in LOOKS_PROBLEMS:
@@ -161,60 +140,18 @@ def similar_items(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 def _asked(request: MemberRequest) -> tuple[str, str]:
-    text = " ".join(request.GET.get("q", "").replace("\x00", "").split())[:MAX_CHARACTERS]
-    return text, NEWEST if request.GET.get("sort") == NEWEST or not parse(text).free else BEST
+    text = clean_search(request.GET.get("q", ""))
+    return text, order_of(text, request.GET.get("sort", ""))
 
 
 def _find(request: MemberRequest, query: Query, sort: str, limit: int) -> Found:
     """Raises BadPosition."""
-    if sort == NEWEST:
-        return _find_newest(request, query, limit)
-    offset = _offset(request)
-    ranking = rank(query, request.user)
-    rows, after = _piece(request, ranking, offset, limit)
-    notes = explain([row.pk for row in rows], query, ranking.similarities)
-    return Found(rows, after, notes, len(ranking.ids), ranking.is_capped, ranking.problem)
-
-
-def _find_newest(request: MemberRequest, query: Query, limit: int) -> Found:
-    items, before = found_by(query, request.user), request.GET.get("before")
-    page = queries.older_than(items, Cursor.read(before)) if before else items.order_by("-timeline_at", "-pk")
-    rows, after = cut(queries.grid_rows(page[: limit + 1], request.user), limit)
-    return Found(rows, str(after) if after else None, explain([row.pk for row in rows], query, {}))
-
-
-def _counted(found: Found, query: Query, user: User) -> Found:
-    """``found`` with the number of all that the query finds, up to ``MOST``."""
-    if found.count is not None:
-        return found
-    count = len(found.rows) if not found.after else found_by(query, user).order_by()[: MOST + 1].count()
-    return replace(found, count=min(count, MOST), is_capped=count > MOST)
+    return find(query, request.user, sort=sort, before=request.GET.get("before", ""), limit=limit)
 
 
 def _find_similar(request: MemberRequest, pk: int, limit: int) -> Found:
-    offset = _offset(request)
-    ranking = rank_similar(pk, request.user)
-    rows, after = _piece(request, ranking, offset, limit)
-    told = {
-        pk: _("%(percent)d %% alike") % {"percent": round(100 * near)} for pk, near in ranking.similarities.items()
-    }
-    return Found(rows, after, told, len(ranking.ids), ranking.is_capped, ranking.problem)
-
-
-def _piece(request: MemberRequest, ranking: Ranking, offset: int, limit: int) -> tuple[list[GridRow], str | None]:
-    ids = ranking.ids[offset : offset + limit]
-    places = {pk: place for place, pk in enumerate(ids)}
-    # The ranking holds only what the viewer may see.
-    rows = queries.grid_rows(MediaItem.objects.filter(among(ids)), request.user)
-    after = str(offset + limit) if len(ranking.ids) > offset + limit else None
-    return sorted(rows, key=lambda row: places[row.pk]), after
-
-
-def _offset(request: MemberRequest) -> int:
-    before = request.GET.get("before") or "0"
-    if not before.isascii() or not before.isdecimal() or len(before) > OFFSET_DIGITS:
-        raise BadPosition(_("This place in the list is not known. Open the list again from its beginning."))
-    return int(before)
+    """Raises BadPosition."""
+    return find_similar(pk, request.user, before=request.GET.get("before", ""), limit=limit)
 
 
 def _told(found: Found, holder: Any) -> list[dict[str, Any]]:

@@ -20,21 +20,59 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 
-from album import tasks
 from album.exceptions import AlbumError, StorageError, StorageFull
-from album.models import AIProcessingSettings, Album, MediaItem
-from album.models.media import Kind
+from album.models import Album, MediaItem
 from album.queries import fillable_albums
 from album.services.ingest import IngestResult, ingest_spooled
+from album.services.noted import in_words
 from album.services.uploads import SpooledUpload, SpoolHandler
-from album.tasks.bell import ring_bell
+from album.tasks.uploads import ring_for
 from album.web.forms import UploadForm
-from album.web.noted import in_words
 from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
 HASHES_MAX = 500
 HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE, HTTP_STORAGE_FULL = 422, 503, 507
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one uploaded file: its item, or the reason why there is none."""
+
+    name: str
+    result: IngestResult | None = None
+    error: AlbumError | None = None
+
+    @property
+    def item(self) -> MediaItem | None:
+        return self.result.item if self.result else None
+
+    @property
+    def status(self) -> str:
+        """``stored``, ``restored`` (it lay in the trash), ``duplicate`` or ``refused``."""
+        return self.result.status if self.result else "refused"
+
+    @property
+    def detail(self) -> str:
+        """The same for a person."""
+        known_as = self.item.original_name if self.item else ""
+        return {
+            "refused": in_words(str(self.error)),
+            "stored": _("Stored in place of the file of %(name)s, which was missing, damaged or elsewhere.")
+            if self.result and self.result.was_mended
+            else _("Stored. It waits for its preview and for the next batch."),
+            "restored": _("Taken back out of the trash: it is the same as %(name)s."),
+            "duplicate": _("Known already: it is the same as %(name)s."),
+        }[self.status].replace("%(name)s", known_as)
+
+    @property
+    def url(self) -> str | None:
+        """The page that shows the item: of the clip of a motion photo, the page of the photo."""
+        return reverse("album:photo_detail", args=(self.item.clip_of_id or self.item.pk,)) if self.item else None
+
+    def as_json(self) -> dict[str, object]:
+        pk = self.item.pk if self.item else None
+        return {"name": self.name, "id": pk, "status": self.status, "detail": self.detail, "url": self.url}
 
 
 @require_POST

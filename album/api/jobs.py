@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import uuid
+from datetime import UTC
 from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponseBase
+from django.urls import reverse
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from album.api.serializers import JobSerializer
 from album.exceptions import MediaError
 from album.models import ApiKey, ImageJob
 from album.services.jobs import create_job, refuse_above_quota
@@ -27,9 +30,32 @@ logger = logging.getLogger(__name__)
 FIELD = "original_image"
 
 
+class JobSerializer(serializers.ModelSerializer[ImageJob]):
+    """A job; its pictures as paths on this site, or null."""
+
+    original_image = serializers.SerializerMethodField()
+    resized_image = serializers.SerializerMethodField()
+    error_message = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(default_timezone=UTC)
+
+    class Meta:
+        model = ImageJob
+        fields = ("id", "status", "original_image", "resized_image", "error_message", "created_at")
+
+    def get_original_image(self, job: ImageJob) -> str:
+        return reverse("api:job_file", args=(job.pk, job.original_name))
+
+    def get_resized_image(self, job: ImageJob) -> str | None:
+        return reverse("api:job_file", args=(job.pk, job.resized_name)) if job.resized_image else None
+
+    def get_error_message(self, job: ImageJob) -> str | None:
+        return job.error_message or None
+
+
 class JobView(APIView):
     """A program that may upload may also fetch what became of it."""
 
+    parser_classes = [MultiPartParser]
     scope = ApiKey.Scope.UPLOAD
 
 
@@ -94,6 +120,3 @@ def _own_job(request: Request, job_id: str) -> ImageJob:
         return ImageJob.objects.get(pk=uuid.UUID(job_id), owner=_member(request))
     except (ValueError, ImageJob.DoesNotExist):
         raise NotFound("Not found.") from None
-
-
-jobs, job, job_file = Jobs.as_view(), Job.as_view(), JobFile.as_view()
