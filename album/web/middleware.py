@@ -15,6 +15,7 @@ from django.utils.functional import cached_property
 
 from album.models import ShareLink
 from album.queries.access import sees_by_rule
+from album.queries.sharing import valid_links
 from album.web.addresses import Holder
 from album.web.grants import COOKIE, LINKS_LIFE_S, RENEW_S, Held, Known, ledger, link_stamp
 
@@ -81,11 +82,15 @@ class Visit:
             return None
         return Holder(user.pk, self._known.sight_of_user(user.pk, user.is_superuser), lambda: sees_by_rule(user))
 
-    @property
-    def links(self) -> list[int]:
-        """Shared links that this browser has opened, under the password that they have now."""
-        held = self._known.links
-        return [pk for pk, stamp in self._links.items() if pk in held and held[pk].stamp == stamp]
+    def opened_links(self) -> list[ShareLink]:
+        """Links that hold and that this browser has opened, under the password that they have now.
+
+        By their rows: of a link that was made a moment ago this process may not know yet.
+        """
+        if not self._links:
+            return []
+        held = valid_links().filter(pk__in=list(self._links)).select_related("album", "created_by")
+        return [link for link in held if self.has_opened(link)]
 
     def open_link(self, link: ShareLink) -> Holder:
         """For whom the addresses of the pages of ``link`` are made. Its cookie goes with the answer.

@@ -53,6 +53,16 @@ def test_whoever_opened_a_link_gets_its_pictures(cast: Cast, item: MediaItem) ->
     assert status_of(client, f"/media/{hidden.pk}/thumbnail/") == 404
 
 
+def test_a_new_link_gives_pictures_where_a_process_does_not_know_of_it_yet(
+    cast: Cast, item: MediaItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ledger.read()
+    client, address = open_link(link_to(cast), item)
+    monkeypatch.setattr(ledger, "known", before)
+    assert not is_let_in(address, client)
+    assert status_of(client, address) == 200
+
+
 def test_a_link_gives_no_file_that_tells_more_than_it_may(cast: Cast, item: MediaItem) -> None:
     MediaItem.objects.update(motion_offset=0, motion_size_bytes=9)
     link = link_to(cast)

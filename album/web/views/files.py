@@ -30,7 +30,7 @@ from album.models.media import Kind
 from album.preparation.prepare import BeingPrepared, ensure_rendition
 from album.queries.access import openable_by
 from album.queries.files import is_current
-from album.queries.sharing import openable_through, valid_links
+from album.queries.sharing import openable_through
 from album.services.api_keys import find_key
 from album.web.files_door import AVIF, FOREVER, SANDBOX, accel_address
 from album.web.ranges import file_response
@@ -55,8 +55,8 @@ def _of_item(view: View) -> Callable[[VisitorRequest, int], HttpResponseBase]:
         user = _viewer(request)
         if item := openable_by(user).filter(pk=pk).first():
             return view(request, item, None)
-        links = request.grants.links
-        for link in valid_links().filter(pk__in=links).select_related("album", "created_by") if links else ():
+        links = request.grants.opened_links()
+        for link in links:
             if item := openable_through(link).filter(pk=pk).first():
                 return view(request, item, link)
         if user.is_authenticated or links:
