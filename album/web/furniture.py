@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.template import Context, Library
@@ -18,6 +19,7 @@ register.filter(in_words)
 
 
 @register.simple_tag
+@cache  # thirty on a page; what is collected stays as it is while a process lives
 def icon(name: str) -> SafeString:
     """The drawing ``name`` of album/icons.svg. A screen reader passes over it: words stand beside it."""
     sheet = static("album/icons.svg")
