@@ -18,6 +18,13 @@ KEPT = REPOSITORY / "var/e2e"
 
 COMPLAINTS: WeakKeyDictionary[Page, list[str]] = WeakKeyDictionary()
 
+ARE_SHOWN = """() => {
+    const tiles = [...document.querySelectorAll("[data-grid] .tile")].filter((tile) => {
+        const {top, bottom} = tile.getBoundingClientRect();
+        return bottom > 0 && top < innerHeight; });
+    return tiles.length > 0 && tiles.map((tile) => tile.querySelector("img"))
+        .every((image) => image?.complete && image.naturalWidth > 0); }"""
+
 OpenPage = Callable[..., Page]
 SignIn = Callable[..., Page]
 
@@ -70,6 +77,11 @@ def overflow_px(page: Page) -> int:
 def is_loaded(image: Locator) -> bool:
     """Whether this ``<img>`` shows something."""
     return bool(image.evaluate("(i) => i.decode().then(() => i.naturalWidth > 0, () => false)"))
+
+
+def wait_for_pictures(page: Page) -> None:
+    """Returns when each picture of the grid that is in the window can be seen."""
+    page.wait_for_function(ARE_SHOWN)
 
 
 def complaints(page: Page) -> list[str]:

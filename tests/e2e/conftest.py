@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,19 @@ class RealAlbum:
         return page
 
 
+@contextmanager
+def installed_album(folder: Path, **env: str) -> Iterator[RealAlbum]:
+    """The album as installed in ``folder``: gunicorn, hashed static files, own database; no worker is started."""
+    installation = Installation(folder, env)
+    try:
+        installation.manage("collectstatic", "--no-input", "--verbosity", "0")
+        installation.python("from tests.cast import make_cast; make_cast()")
+        with WebServer(installation) as server:
+            yield RealAlbum(installation, f"http://127.0.0.1:{server.port}")
+    finally:
+        installation.end()
+
+
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Redis]:
     server = Redis(tmp_path)
@@ -162,12 +176,6 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def live_album(tmp_path: Path, redis: Redis) -> Iterator[RealAlbum]:
-    """The album as installed: gunicorn, hashed static files, own database and Redis; no worker is started."""
-    installation = Installation(tmp_path, {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url})
-    try:
-        installation.manage("collectstatic", "--no-input", "--verbosity", "0")
-        installation.python("from tests.cast import make_cast; make_cast()")
-        with WebServer(installation) as server:
-            yield RealAlbum(installation, f"http://127.0.0.1:{server.port}")
-    finally:
-        installation.end()
+    """The album as installed, with a Redis of its own."""
+    with installed_album(tmp_path, CELERY_BROKER_URL=redis.url, CELERY_RESULT_BACKEND=redis.url) as album:
+        yield album
