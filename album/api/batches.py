@@ -26,6 +26,8 @@ class BatchShape(serializers.ModelSerializer[BatchRun]):
 
     album = serializers.IntegerField(source="album_id", allow_null=True)
     requested_by = serializers.CharField(source="requested_by.username", default=None, allow_null=True)
+    stop_reason = serializers.CharField(help_text="Why it ended: docs/nights.md. Empty while it has not.")
+    current_stage = serializers.CharField(help_text="`embed`, `caption`, or empty.")
     created_at = serializers.DateTimeField(default_timezone=UTC)
     started_at = serializers.DateTimeField(default_timezone=UTC, allow_null=True)
     finished_at = serializers.DateTimeField(default_timezone=UTC, allow_null=True)

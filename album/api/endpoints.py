@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -150,14 +150,17 @@ def _address(request: Request, after: str) -> str:
     return request.build_absolute_uri(f"{request.path}?{urlencode(kept | {'before': after})}")
 
 
-def page_of(shape: Shape, **more: serializers.Field[Any, Any, Any, Any]) -> type[serializers.Serializer[Any]]:
-    """How a piece of a list of ``shape`` is shown."""
+@cache
+def page_of(
+    shape: Shape, name: str = "", **more: serializers.Field[Any, Any, Any, Any]
+) -> type[serializers.Serializer[Any]]:
+    """How a piece of a list of ``shape`` is shown; with ``more`` fields it has a ``name`` of its own."""
     fields = {
         "results": shape(many=True),
         "next": serializers.URLField(allow_null=True, help_text="The next piece; null at the end."),
         **more,
     }
-    return type(f"{shape.__name__}Page", (serializers.Serializer,), fields)
+    return type(f"{name or shape.__name__}Page", (serializers.Serializer,), fields)
 
 
 def cut_by_id(

@@ -14,13 +14,14 @@ BIGGEST = 2**63 - 1
 
 
 class Text(serializers.CharField):
-    """A text, and no number in its place."""
+    """A text, and no number in its place. Its length counts as it came."""
 
     def to_internal_value(self, data: Any) -> str:
-        return str(super().to_internal_value(data)) if isinstance(data, str) else self._refuse()
-
-    def _refuse(self) -> str:
-        raise serializers.ValidationError("A text is needed.")
+        if not isinstance(data, str):
+            raise serializers.ValidationError("A text is needed.")
+        if self.max_length is not None and len(data) > self.max_length:
+            raise serializers.ValidationError(f"At most {self.max_length} characters.")
+        return str(super().to_internal_value(data))
 
 
 class Whole(serializers.IntegerField):

@@ -61,6 +61,9 @@ class Schema(AutoSchema):  # type: ignore[misc]  # without types
     def get_description(self) -> str:
         return str(get_doc(getattr(self.view, self.method.lower())))
 
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        return [{"key": []}, {"session": []}]
+
     def get_override_parameters(self) -> list[Any]:
         query = self._endpoint.query
         return [query] if query().fields else []

@@ -57,7 +57,7 @@ FOUND: dict[str, Any] = {
 
 
 class Search(Resource):
-    @endpoint(page_of(Hit, **FOUND, left_out=LeftOut(many=True)), query=SearchQuery)
+    @endpoint(page_of(Hit, "Search", **FOUND, left_out=LeftOut(many=True)), query=SearchQuery)
     def get(self, request: Request, asked: dict[str, Any]) -> dict[str, Any]:
         """What you may see and a search finds, the best first, or the newest."""
         text = clean_search(asked["q"])
@@ -73,7 +73,7 @@ class Search(Resource):
 
 
 class Similar(Resource):
-    @endpoint(page_of(Hit, **FOUND), query=Place)
+    @endpoint(page_of(Hit, "Similar", **FOUND), query=Place)
     def get(self, request: Request, asked: dict[str, Any], pk: int) -> dict[str, Any]:
         """What looks like the picture of an item, the most alike first."""
         user = member(request)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -140,6 +140,14 @@ class Resources(Resource):
         """Where to find what."""
         addresses = {name: request.build_absolute_uri(reverse(f"api:{route}")) for name, route in RESOURCES.items()}
         return {"resources": addresses}
+
+
+class Nowhere(Resource):
+    """Every other address: programs are told in JSON."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound("There is no such address. Addresses end with a slash.")
 
 
 class Me(Resource):

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import path
+from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 V1 = "api/v1/"
@@ -73,4 +73,5 @@ urlpatterns = [
     path("jobs/<str:job_id>/", _late("jobs", "Job"), name="job"),
     path("jobs/<str:job_id>/<str:name>", _late("jobs", "JobFile"), name="job_file"),
     *(path(V1 + route, _late(module, view), name=name) for route, module, view, name in ROUTES),
+    re_path(f"^{V1}", _late("site", "Nowhere"), name="nowhere"),
 ]

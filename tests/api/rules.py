@@ -11,6 +11,9 @@ ROLES = ("anonymous", "stranger", "viewer", "editor", "album admin", "owner", "s
 EVERYBODY, MEMBERS = "yyyyyyy", "iyyyyyy"
 SEERS, EDITORS = "inyyyyy", "inffyyy"
 
+PHOTO: dict[str, Any] = {"ids": [0]}
+"""Stands for the one photo that is not in the trash."""
+
 API_RULES: dict[tuple[str, str], tuple[str, Any]] = {  # (method, name): (letters, body)
     ("GET", "resources"): (MEMBERS, None),
     ("GET", "me"): (MEMBERS, None),
@@ -30,15 +33,15 @@ API_RULES: dict[tuple[str, str], tuple[str, Any]] = {  # (method, name): (letter
     ("PATCH", "album"): (EDITORS, {"title": "a"}),
     ("DELETE", "album"): ("infffyy", None),
     ("GET", "album_items"): (SEERS, None),
-    ("POST", "album_items"): ("infyyyy", {"ids": [1]}),
-    ("POST", "album_items_remove"): ("infyyyy", {"ids": [1]}),
+    ("POST", "album_items"): ("infyyyy", PHOTO),
+    ("POST", "album_items_remove"): ("infyyyy", PHOTO),
     ("GET", "album_members"): (SEERS, None),
     ("PUT", "album_member"): (EDITORS, {"role": "viewer"}),
     ("DELETE", "album_member"): ("inyfyyy", None),
     ("GET", "album_links"): (EDITORS, None),
     ("POST", "album_links"): (EDITORS, {}),
     ("GET", "links"): (MEMBERS, None),
-    ("POST", "links"): (MEMBERS, {"ids": [1]}),
+    ("POST", "links"): (MEMBERS, PHOTO),
     ("GET", "link"): ("innnyyy", None),
     ("DELETE", "link"): ("innnyyy", None),
     ("GET", "tags"): (MEMBERS, None),

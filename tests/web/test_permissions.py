@@ -189,7 +189,7 @@ ADMIN_OF_ROWS = re.compile(
 """Its pages of rows are for site admins, who may not do everything there."""
 BODIES = {"album:choose_face": "item=1"}
 """What a form says where an empty one is answered as if the thing were not there."""
-OF_API = {f"api:{name}" for _method, name in API_RULES}
+OF_API = {f"api:{name}" for _method, name in API_RULES} | {"api:nowhere"}
 """These are asked in JSON: tests/api/test_permissions.py."""
 
 
