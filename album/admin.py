@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
@@ -120,6 +121,22 @@ class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Album]) -> None:
         with transaction.atomic():
             revoke_albums(queryset.values_list("pk", flat=True))
+            super().delete_queryset(request, queryset)
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+    """With an account go its albums, and with these the sight of what others have put there."""
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        self.delete_queryset(request, User.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with transaction.atomic():
+            revoke_albums(Album.objects.filter(owner__in=queryset).values_list("pk", flat=True))
             super().delete_queryset(request, queryset)
 
 

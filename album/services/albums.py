@@ -56,8 +56,8 @@ def save_album(*, user: User, album: Album) -> Album:
             _check_parent(user, album)
             album.position = _last_position(album) + 1
         album.save()
-    if before is not None and before.rule != album.rule:
-        revoke_albums([album.pk])
+        if before is not None and before.rule != album.rule:
+            revoke_albums([album.pk])
     return album
 
 
@@ -143,6 +143,8 @@ def set_member(*, user: User, album: Album, username: str, role: Role) -> User:
         for each, field in _FIELD.items():
             people = getattr(album, field)
             people.add(member) if each == role else people.remove(member)
+        if role != Role.ADMIN:
+            _end_links(album, member)
         revoke_shares([member.pk])
     return member
 
@@ -156,9 +158,14 @@ def remove_member(*, user: User, album: Album, member: User) -> None:
         AlbumItem.objects.filter(album=album, mediaitem__owner=member).exclude(
             mediaitem__owner=album.owner_id
         ).delete()
-        ShareLink.objects.filter(album=album, created_by=member, revoked_at=None).update(revoked_at=timezone.now())
+        _end_links(album, member)
         revoke_shares([member.pk])
         revoke_albums([album.pk])
+
+
+def _end_links(album: Album, member: User) -> None:
+    """Else they would open again with the next role."""
+    ShareLink.objects.filter(album=album, created_by=member, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def members_of(album: Album) -> list[tuple[User, Role]]:

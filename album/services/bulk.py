@@ -93,15 +93,15 @@ def remove_tag(*, user: User, ids: Sequence[int], name: str) -> Outcome:
     """Takes a tag away from those items that have it, whoever said it, for good.
 
     Raises:
-        BulkRefused: there is no such tag.
+        BulkRefused: none of them has such a tag. Whether others have is not told: tags are everybody's.
     """
     outcome = _sort_out(user, ids, editable_by(user))
-    tag = Tag.objects.filter(name=name.strip().lower()).first()
-    if tag is None:
-        raise BulkRefused(_("There is no tag “%s”.") % name[:80])
     with transaction.atomic():
+        tag = Tag.objects.filter(name=name.strip().lower()).first()
         tagged = ItemTag.objects.filter(item__in=outcome.done, tag=tag)
         having = list(tagged.values_list("item", flat=True).distinct())
+        if tag is None or not having:
+            raise BulkRefused(_("There is no tag “%s”.") % name[:80])
         tagged.delete()
         _write_tag(tag, having, ItemTag.Source.REMOVED)
     return outcome

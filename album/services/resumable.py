@@ -23,6 +23,7 @@ from album.exceptions import AlbumError, MediaError, StorageFull, UnsupportedMed
 from album.failpoints import failpoint
 from album.media.sniff import HEAD_BYTES
 from album.models import Album, PartialUpload
+from album.queries import fillable_albums
 from album.services.ingest import IngestResult, ingest_spooled
 from album.services.spool import (
     ORIGINAL_MODE,
@@ -137,10 +138,15 @@ def finish_upload(upload: PartialUpload) -> IngestResult:
         os.fsync(file.fileno())
         spooled = Spooled(path, upload.name, hash_file(path), upload.size_bytes, sniff_file(path))
         result = ingest_spooled(
-            owner=upload.owner, spooled=spooled, album=upload.album, modified_at=upload.modified_at
+            owner=upload.owner, spooled=spooled, album=_still_fillable(upload), modified_at=upload.modified_at
         )
         cancel_upload(upload)
     return result
+
+
+def _still_fillable(upload: PartialUpload) -> Album | None:
+    """Its album, unless ``owner`` lost the right to fill it while the pieces came in: that may take a day."""
+    return fillable_albums(upload.owner).filter(pk=upload.album_id or 0).first()
 
 
 def cancel_upload(upload: PartialUpload) -> None:

@@ -54,6 +54,8 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
             editable_albums(user).filter(owner=owner_id).exclude(pk=self.instance.pk).order_by("title")
         )
         parent.empty_label = _("None: at the top")
+        if self.instance.parent_id and not parent.queryset.filter(pk=self.instance.parent_id).exists():
+            del self.fields["parent"]  # it lies in one that is not the user's to see: there it stays
         is_automatic = self.instance.rule is not None
         order.choices = [
             (value, words) for value, words in ORDER_WORDS.items() if not (is_automatic and value == "by hand")

@@ -83,13 +83,14 @@ class Visit:
         return Holder(user.pk, self._known.sight_of_user(user.pk, user.is_superuser), lambda: sees_by_rule(user))
 
     def opened_links(self) -> list[ShareLink]:
-        """Links that hold and that this browser has opened, under the password that they have now.
+        """Links that hold and that this browser has opened, under the password it has now, the widest first.
 
         By their rows: of a link that was made a moment ago this process may not know yet.
         """
         if not self._links:
             return []
         held = valid_links().filter(pk__in=list(self._links)).select_related("album", "created_by")
+        held = held.order_by("-shows_location", "-may_download")
         return [link for link in held if self.has_opened(link)]
 
     def open_link(self, link: ShareLink) -> Holder:

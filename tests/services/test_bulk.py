@@ -103,6 +103,14 @@ def test_a_tag_that_people_take_away_stays_away_until_they_add_it_again(cast: Ca
         bulk.add_tag(user=cast.alice, ids=ids, name=" ")
 
 
+def test_tags_of_others_cannot_be_guessed(cast: Cast) -> None:
+    ItemTag.objects.create(item=make_rows(cast.bob, 1)[0], tag=Tag.objects.create(name="secret"), source="person")
+    ids = [make_rows(cast.alice, 1)[0].pk]
+    for name in ("secret", "unheard of"):
+        with pytest.raises(BulkRefused, match=f"no tag “{name}”"):
+            bulk.remove_tag(user=cast.alice, ids=ids, name=name)
+
+
 def test_dates_are_shifted_and_stay_as_people_set_them(cast: Cast, shared: MediaItem) -> None:
     (old,) = make_rows(cast.alice, 1, timeline_at=datetime(1830, 1, 1, tzinfo=UTC))
     outcome = bulk.shift_dates(user=cast.alice, ids=[shared.pk, old.pk], by=timedelta(days=-3650, hours=1))

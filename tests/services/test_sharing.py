@@ -70,6 +70,8 @@ def test_a_link_ends_when_it_expires_is_revoked_or_its_maker_loses_the_right(cas
     assert sharing.find_link(token)
     albums.set_member(user=cast.alice, album=cast.shared, username="dora", role=Role.VIEWER)
     assert sharing.find_link(token) is None
+    albums.set_member(user=cast.alice, album=cast.shared, username="dora", role=Role.ADMIN)
+    assert sharing.find_link(token) is None  # nor does it open again
 
     link, token = make_link(cast)
     cast.alice.is_active = False

@@ -9,7 +9,9 @@ from django.test import Client
 from django_celery_beat.models import PeriodicTask
 
 from album.models import AIProcessingSettings, Album, BatchRun, MediaItem, StageResult
+from album.web.grants import ledger
 from tests.cast import Cast, make_photo, make_rows
+from tests.web.doors import address_for, browser_of, is_let_in
 
 
 @pytest.fixture
@@ -85,3 +87,17 @@ def test_an_album_is_deleted_without_its_items(cast: Cast, admin_client: Client)
     make_photo(cast.alice, album=cast.shared)
     assert admin_client.post(f"/admin/album/album/{cast.shared.pk}/delete/", {"post": "yes"}).status_code == 302
     assert (Album.objects.count(), MediaItem.objects.count()) == (0, 1)
+
+
+def test_with_an_account_goes_the_sight_of_what_others_put_into_its_albums(
+    cast: Cast, admin_client: Client
+) -> None:
+    item, bob = make_photo(cast.dora, album=cast.shared), browser_of(cast.bob)
+    address = address_for(cast.bob, item)
+    assert is_let_in(address, bob)
+    answer = admin_client.post(f"/admin/auth/user/{cast.alice.pk}/delete/", {"post": "yes"})
+    assert answer.status_code == 302
+    assert not User.objects.filter(pk=cast.alice.pk).exists()
+    ledger.read()
+    bob.get("/trash/")
+    assert not is_let_in(address, bob)

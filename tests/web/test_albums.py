@@ -52,6 +52,17 @@ def test_admins_change_an_album_and_members_are_told_that_they_may_not(cast: Cas
     assert statuses(cast, name) == {"alice": 200, "bob": 403, "eve": 403, "dora": 200, "root": 200, "charlie": 404}
 
 
+def test_an_admin_of_an_inner_album_leaves_it_where_it_lies_and_does_not_learn_where(cast: Cast) -> None:
+    outer = service.save_album(user=cast.alice, album=Album(title="Only for alice"))
+    inner = service.save_album(user=cast.alice, album=Album(title="Inner", parent=outer))
+    inner.admins.add(cast.dora)
+    address, dora = reverse("album:album_edit", args=(inner.pk,)), client_of(cast.dora)
+    assert "Only for alice" not in dora.get(address).content.decode()
+    assert dora.post(address, {"title": "Renamed", "order": "oldest"}).status_code == 302
+    inner.refresh_from_db()
+    assert (inner.title, inner.parent) == ("Renamed", outer)
+
+
 def test_only_the_owner_deletes_an_album(cast: Cast, eve: User) -> None:
     for user, expected in ((cast.charlie, 404), (cast.bob, 403), (eve, 403), (cast.dora, 403), (cast.alice, 302)):
         answer = client_of(user).post(reverse("album:album_delete", args=(cast.shared.pk,)))

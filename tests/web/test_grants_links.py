@@ -78,6 +78,16 @@ def test_a_link_gives_no_file_that_tells_more_than_it_may(cast: Cast, item: Medi
     assert statuses() == [200, 200, 200]
 
 
+def test_of_two_links_the_wider_one_counts(cast: Cast, item: MediaItem) -> None:
+    wide = link_to(cast, may_download=True, shows_location=True)
+    narrow = link_to(cast, token_sha256="1" * 64)
+    client = Client()
+    client.cookies[COOKIE] = str(
+        Held.now(None, {link.pk: grants.link_stamp(link.pk, "") for link in (wide, narrow)})
+    )
+    assert status_of(client, f"/media/{item.pk}/original/") == 200
+
+
 @pytest.mark.parametrize(
     "change",
     [

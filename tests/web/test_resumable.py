@@ -21,6 +21,7 @@ from django.utils import timezone
 from album.exceptions import StorageFull
 from album.models import Album, MediaItem, PartialUpload
 from album.services import resumable
+from album.services.albums import remove_member
 from tests.cast import Cast, make_photo, scene_bytes
 from tests.web.test_upload import files_in
 
@@ -189,6 +190,17 @@ def test_a_folder_becomes_an_album_and_foreign_albums_are_refused(cast: Cast, al
     bob.force_login(cast.bob)
     assert begin(bob, 9000, filename="a.jpg", album=cast.shared.pk).status_code == 422
     assert begin(bob, 9000, filename="a.jpg", album="1 OR 1").status_code == 422
+
+
+def test_whoever_loses_an_album_on_the_way_keeps_the_file_and_puts_it_nowhere(cast: Cast) -> None:
+    charlie, content = Client(), scene_bytes(seed=4)
+    charlie.force_login(cast.charlie)
+    cast.shared.editors.add(cast.charlie)
+    address = begin(charlie, len(content), filename="a.jpg", album=cast.shared.pk).headers["Location"]
+    remove_member(user=cast.alice, album=cast.shared, member=cast.charlie)
+    assert result(piece(charlie, address, content, 0))["status"] == "stored"
+    assert MediaItem.objects.get().owner == cast.charlie
+    assert not cast.shared.items.exists()
 
 
 def test_programs_learn_what_this_server_speaks(alice_client: Client) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpResponseBase, JsonResponse, QueryDict, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -67,9 +68,7 @@ def download(request: MemberRequest) -> HttpResponseBase:
     try:
         ids = _ids(request.POST, MOST_ZIPPED)
         items = openable_by(request.user).filter(shown(), pk__in=ids).order_by("timeline_at", "pk")
-        zipped = zip_files(
-            _entries(items.only("source_path", "original", "original_name", "size_bytes", "source_modified_ns"))
-        )
+        zipped = zip_files(zip_entries(items))
     except AlbumError as error:
         return JsonResponse({"error": str(error)}, status=400)
     name = f"{_('photos')}-{timezone.localdate().isoformat()}.zip"
@@ -82,8 +81,9 @@ def download(request: MemberRequest) -> HttpResponseBase:
     return StreamingHttpResponse(zipped.chunks, content_type="application/zip", headers=headers)
 
 
-def _entries(items: Iterable[MediaItem]) -> Iterator[ZipEntry]:
-    for item in items:
+def zip_entries(items: QuerySet[MediaItem]) -> Iterator[ZipEntry]:
+    """The originals of ``items`` that can be read now. Of the rows no more is kept than that takes."""
+    for item in items.only(*COLUMNS_OF_FILES).iterator():
         try:
             with open_original(item) as file:
                 size_bytes = os.fstat(file.fileno()).st_size

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import BinaryIO
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,12 +20,12 @@ from album.exceptions import AlbumError
 from album.models import MediaItem, ShareLink
 from album.models.media import Kind
 from album.preparation.unlocated import open_unlocated, video_copy
-from album.services.zips import NothingToZip, ZipEntry, safe_name, zip_as_made, zip_files
+from album.services.zips import NothingToZip, safe_name, zip_as_made, zip_files
 from album.web.addresses import Holder
 from album.web.files_door import SANDBOX
 from album.web.ranges import file_response
 from album.web.requests import MemberRequest, VisitorRequest
-from album.web.views.files import open_original
+from album.web.views.bulk import zip_entries
 from album.web.views.shared import for_visitors
 
 logger = logging.getLogger(__name__)
@@ -107,16 +106,6 @@ def _refusal(request: VisitorRequest, item: MediaItem, error: Exception) -> Http
     return render(request, "album/share_refused.html", {"reason": reason}, status=409)
 
 
-def _originals(items: Iterable[MediaItem]) -> Iterator[ZipEntry]:
-    for item in items:
-        try:
-            with open_original(item) as file:
-                size_bytes = os.fstat(file.fileno()).st_size
-        except OSError:
-            continue
-        yield ZipEntry(item.original_name, size_bytes, partial(open_original, item))
-
-
 def _without_places(items: Iterable[MediaItem]) -> Iterator[tuple[str, BinaryIO]]:
     """Copies, made one after the other; what cannot be copied is left out."""
     for item in items:
@@ -128,9 +117,9 @@ def _without_places(items: Iterable[MediaItem]) -> Iterator[tuple[str, BinaryIO]
         yield copy.name, copy.file
 
 
-def _zip_originals(items: Iterable[MediaItem], title: str) -> StreamingHttpResponse:
+def _zip_originals(items: QuerySet[MediaItem], title: str) -> StreamingHttpResponse:
     """Raises NothingToZip."""
-    zipped = zip_files(_originals(items))
+    zipped = zip_files(zip_entries(items))
     answer = _zip_answer(zipped.chunks, title)
     answer.headers["Content-Length"] = str(zipped.size_bytes)
     return answer

@@ -132,7 +132,8 @@ function mark(L, map, box, group) {
   const words = text.replace("{count}", group.count.toLocaleString(document.documentElement.lang)).replace("{place}", group.place);
   const marker = L.marker([group.latitude, group.longitude], { icon, title: words, riseOnHover: true });
   marker.on("add", () => marker.getElement().setAttribute("aria-label", words));
-  if (group.place) marker.bindTooltip(group.place, { direction: "bottom", offset: [0, side / 2] });
+  const name = document.createTextNode(group.place); // a string would be taken for HTML
+  if (group.place) marker.bindTooltip(name, { direction: "bottom", offset: [0, side / 2] });
   const isSpot = group.bbox[2] - group.bbox[0] < 1e-4 && group.bbox[3] - group.bbox[1] < 1e-4;
   const open = () => {
     const [west, south, east, north] = group.bbox;
