@@ -22,6 +22,7 @@ from album.exceptions import StorageFull
 from album.models import Album, MediaItem, PartialUpload
 from album.services import resumable
 from album.services.albums import remove_member
+from album.services.api_keys import create_key
 from tests.cast import Cast, make_photo, scene_bytes
 from tests.web.test_upload import files_in
 
@@ -228,3 +229,20 @@ def test_a_browser_asks_which_files_it_need_not_send(cast: Cast, alice_client: C
     assert answer.json() == {"known": {mine.sha256: f"/media/{mine.pk}/"}}
     for nonsense in ("", "[]", '{"hashes": 7}', "{"):
         assert alice_client.post("/upload/known/", nonsense, content_type="application/json").status_code == 400
+
+
+def test_a_program_sends_its_key_and_no_token(cast: Cast) -> None:
+    client, content = Client(enforce_csrf_checks=True), scene_bytes(seed=5)
+    _key, uploads = create_key(user=cast.alice, name="camera", scopes=["upload"])
+    _key, reads = create_key(user=cast.alice, name="frame", scopes=["read"])
+    stated = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(content))}
+    for wrong in (reads, "pa_wrong", ""):
+        headers = {**stated, "Authorization": f"Bearer {wrong}"}
+        assert client.post("/upload/files/", headers=headers).status_code == 401
+    headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {uploads}"}
+    address = client.post("/upload/files/", headers=headers | stated).headers["Location"]
+    answer = client.patch(
+        address, content, "application/offset+octet-stream", headers=headers | {"Upload-Offset": "0"}
+    )
+    assert json.loads(answer.headers["Upload-Result"])["status"] == "stored"
+    assert MediaItem.objects.get().owner == cast.alice

@@ -15,7 +15,6 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.templatetags.static import static
@@ -31,8 +30,8 @@ from album.preparation.prepare import BeingPrepared, ensure_rendition
 from album.queries.access import openable_by
 from album.queries.files import is_current
 from album.queries.sharing import openable_through
-from album.services.api_keys import find_key
 from album.web.files_door import AVIF, FOREVER, SANDBOX, accel_address
+from album.web.keys import user_of
 from album.web.ranges import file_response
 from album.web.requests import VisitorRequest
 
@@ -52,7 +51,7 @@ def _of_item(view: View) -> Callable[[VisitorRequest, int], HttpResponseBase]:
     @require_safe
     @wraps(view)
     def asked(request: VisitorRequest, pk: int) -> HttpResponseBase:
-        user = _viewer(request)
+        user = user_of(request, ApiKey.Scope.READ)
         if item := openable_by(user).filter(pk=pk).first():
             return view(request, item, None)
         links = request.grants.opened_links()
@@ -64,15 +63,6 @@ def _of_item(view: View) -> Callable[[VisitorRequest, int], HttpResponseBase]:
         return redirect_to_login(request.get_full_path())
 
     return asked
-
-
-def _viewer(request: VisitorRequest) -> User | AnonymousUser:
-    """Who asks: by session, or a program by a key that may read."""
-    word, _, text = request.headers.get("Authorization", "").partition(" ")
-    if word.lower() == "bearer":
-        key = find_key(text.strip())
-        return key.user if key and ApiKey.Scope.READ in key.scopes else AnonymousUser()
-    return request.user
 
 
 @_of_item

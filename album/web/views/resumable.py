@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from album.exceptions import AlbumError, StorageError, StorageFull, UnsupportedMedia
-from album.models import Album, PartialUpload
+from album.models import Album, ApiKey, PartialUpload
 from album.queries import fillable_albums
 from album.services.ingest import find_album
 from album.services.noted import in_words
@@ -39,6 +39,7 @@ from album.services.resumable import (
     received_bytes,
 )
 from album.tasks.uploads import ring_for
+from album.web.keys import for_programs_too
 from album.web.requests import MemberRequest
 from album.web.views.upload import Outcome
 
@@ -89,6 +90,7 @@ def _refuse(status: HTTPStatus, words: str) -> HttpResponse:
     return HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
 
 
+@for_programs_too(ApiKey.Scope.UPLOAD)
 @require_http_methods(["OPTIONS", "POST"])
 @speaks_tus
 def uploads(request: MemberRequest) -> HttpResponse:
@@ -112,6 +114,7 @@ def uploads(request: MemberRequest) -> HttpResponse:
     return answer
 
 
+@for_programs_too(ApiKey.Scope.UPLOAD)
 @require_http_methods(["HEAD", "PATCH", "DELETE"])
 @speaks_tus
 def upload_piece(request: MemberRequest, pk: UUID) -> HttpResponse:
