@@ -25,7 +25,7 @@ compile_languages() {
     install_packages msgfmt=gettext
     local catalogue
     for catalogue in album/locale/*/LC_MESSAGES/django.po; do
-        msgfmt --check --output-file "${catalogue%.po}.mo" "$catalogue"
+        msgfmt --check-format --output-file "${catalogue%.po}.mo" "$catalogue"
     done
 }
 
