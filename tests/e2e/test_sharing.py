@@ -94,7 +94,7 @@ def test_an_album_is_made_of_what_is_picked_in_the_timeline(album: RealAlbum, op
     page.get_by_label("Album", exact=True).select_option("New album…")
     page.get_by_label("Its name").fill("Lake <b>2026</b>")
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.locator(".toasts")).to_contain_text("Done for 3 of 3.")
+    expect(page.locator(".toasts")).to_contain_text("Added to the album.")
     page.goto(f"{album.url}/albums/")
     page.get_by_role("link", name="Lake <b>2026</b>").first.click()
     expect(page.locator("[data-grid] .tile")).to_have_count(3)

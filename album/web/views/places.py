@@ -27,6 +27,8 @@ FEW = 30
 """So many items of a group on the map are looked at; more are zoomed into."""
 SHOWN_PER_YEAR = 60
 DISMISSED = "memories_dismissed"
+FOUND = "memories"
+"""A cookie that says whether the last strip had "some" or "none": the timeline keeps room for the next."""
 DAY_S = 86_400
 
 
@@ -97,7 +99,10 @@ def memories_strip(request: MemberRequest) -> HttpResponse:
     today, holder = timezone.localdate(), request.grants.holder
     if request.COOKIES.get(DISMISSED) == today.isoformat():
         return HttpResponse()
-    return render(request, "album/_memories.html", {"best": _best(memories_of(request.user, today), holder)})
+    best = _best(memories_of(request.user, today), holder)
+    answer = render(request, "album/_memories.html", {"best": best})
+    answer.set_cookie(FOUND, "some" if best else "none", 30 * DAY_S, httponly=True, samesite="Lax")
+    return answer
 
 
 @require_POST

@@ -2,14 +2,15 @@
 
 import { blur, dress, make_tile, show } from "./tile.js";
 
-const ROOM_FOR_NAME = 330; // pixels; a day that is narrower is named in short
+const ROOM_FOR_NAME = 330, ROOM_FOR_WEEKDAY = 205; // pixels; a day that has less is named in short
 
 export class Drawing {
   constructor(grid) {
     this.grid = grid;
     this.days = new Intl.DateTimeFormat(grid.language, { dateStyle: "full", timeZone: "UTC" });
-    const short = { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" };
-    this.short_days = new Intl.DateTimeFormat(grid.language, short);
+    const short = { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" };
+    this.dates = new Intl.DateTimeFormat(grid.language, short);
+    this.short_days = new Intl.DateTimeFormat(grid.language, { ...short, weekday: "short" });
   }
 
   /** Makes elements of what stands between two heights of `section`, and of nothing else. */
@@ -47,13 +48,17 @@ export class Drawing {
   head(section, heading) {
     const head = document.createElement("div"), name = document.createElement("h2");
     head.className = "day";
-    const names = heading.width < ROOM_FOR_NAME ? this.short_days : this.days;
-    name.textContent = names.format(new Date(`${heading.day}T00:00Z`));
+    name.textContent = this.names(heading.width).format(new Date(`${heading.day}T00:00Z`));
     head.append(name);
     put(head, { ...heading, height: this.grid.form.heading });
     section.heads.push(head);
     if (this.grid.picking.is_possible) this.grid.picking.add_to_heading(head, section, heading.day);
     return head;
+  }
+
+  names(room) {
+    if (room < ROOM_FOR_WEEKDAY) return this.dates;
+    return room < ROOM_FOR_NAME ? this.short_days : this.days;
   }
 
   tile(section, i, hurried) {

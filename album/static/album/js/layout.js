@@ -17,7 +17,9 @@ export function justify(rows, form) {
     const lines = break_lines(rows.slice(from, to), form);
     const taken = lines.length > 1 ? form.width : Math.max(LEAST_GROUP, Math.min(form.width, lines[0].used));
     if (x && x + taken > form.width) { x = 0; y += band; band = 0; }
-    if (form.heading) made.headings.push({ day: rows[from].day, x, y, width: taken, from, to });
+    const beside = made.headings.at(-1);
+    if (x && beside) beside.width = x - beside.x - form.gap; // a name ends where the next one begins
+    if (form.heading) made.headings.push({ day: rows[from].day, x, y, width: form.width - x, from, to });
     let below = y + form.heading;
     for (const line of lines) {
       for (const box of line.boxes) made.boxes.push({ ...box, x: x + box.x, y: below });

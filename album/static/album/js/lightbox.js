@@ -222,6 +222,7 @@ function addButtons(pswp, grid) {
         },
       });
     }
+    if (text.bulk) button("trash", 9, text.textTrash, "trash", () => trash(pswp, grid));
     if (text.info) {
       button("info", 9, text.textInfo, "info", () => togglePanel(), {
         onInit: (element) => {
@@ -240,6 +241,7 @@ function addButtons(pswp, grid) {
     } else if (!key.ctrlKey && !key.metaKey && !key.altKey) {
       if (key.key === "i" && text.info) togglePanel();
       else if (key.key === "f" && text.favourite) like(pswp, grid);
+      else if (key.key === "Delete" && text.bulk) trash(pswp, grid);
       else if (key.key === "Home" || key.key === "End") pswp.goTo(key.key === "Home" ? 0 : pswp.getNumItems() - 1);
     }
   });
@@ -259,6 +261,40 @@ async function like(pswp, grid) {
   grid.update(row.id, { is_favourite: !row.is_favourite });
   pswp.dispatch("albumLiked");
   if (current.panel && !current.panel.hidden) fillPanel(true);
+}
+
+/** Does `action` to one picture; false where that was refused, with the reason shown. */
+async function act(action, id) {
+  const data = new FormData();
+  data.set("action", action);
+  data.set("ids", id);
+  try {
+    const { refused } = await post(given.dataset.bulk, data);
+    refused.forEach(({ reason }) => toast(reason, { error: true }));
+    return !refused.length;
+  } catch (error) {
+    toast(error.message, { error: true });
+    return false;
+  }
+}
+
+/** Puts the picture into the trash and goes on to the next one. */
+async function trash(pswp, grid) {
+  const row = rowOf(pswp), text = given.dataset;
+  if (!row || !(await act("trash", row.id))) return;
+  toast(text.textTrashed, { action: { label: text.textUndo, run: () => restore(row.id) } });
+  grid.remove([row.id]);
+  if (current?.pswp !== pswp) return;
+  if (!grid.count) { pswp.close(); return; }
+  if (pswp.currIndex >= grid.count) pswp.goTo(grid.count - 1);
+  for (let at = pswp.currIndex - 2; at <= pswp.currIndex + 3; at++) pswp.refreshSlideContent(at);
+}
+
+async function restore(id) {
+  if (!(await act("restore", id))) return;
+  if (!current) { location.reload(); return; }
+  current.pswp.on("destroy", () => setTimeout(() => location.reload(), 300)); // by then the address is that of the grid
+  current.pswp.close();
 }
 
 function togglePanel(on = !current.panel || current.panel.hidden) {

@@ -103,7 +103,9 @@ class Selection {
   }
 
   tell(action, done, all, refused) {
-    const words = this.texts.textDone.replace("{done}", done.length).replace("{all}", all);
+    const whole = { "add-to-album": this.texts.textAlbum, trash: this.texts.textTrash, archive: this.texts.textArchive };
+    const part = this.texts.textPart.replace("{done}", done.length).replace("{all}", all);
+    const words = done.length === all ? whole[action] ?? this.texts.textDone : part;
     const undo = BACK[action] && done.length ? { label: this.texts.textUndo, run: () => this.undo(action, done) } : null;
     const reasons = [...refused].map(([reason, count]) => `${reason} (${count})`);
     toast([words, ...reasons].join(" "), { error: !done.length, action: undo });
