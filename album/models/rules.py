@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from album.models.people import ItemPerson
 NAMES_MAX = 20
 TEXT_MAX_LENGTH = 120
 EXACT_COLUMNS = ("country", "region", "city", "camera")
+_UNASKABLE = re.compile("[\x00\ud800-\udfff]")
+"""What no database can be asked for: pages of everybody who sees the album would fail."""
 
 
 class InvalidRule(AlbumError):
@@ -114,7 +117,7 @@ def _midnight(day: date) -> datetime:
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or len(value) > TEXT_MAX_LENGTH or "\x00" in value:
+    if not isinstance(value, str) or len(value) > TEXT_MAX_LENGTH or _UNASKABLE.search(value):
         raise InvalidRule(
             _("%(name)s is a text of at most %(count)d characters.") % {"name": name, "count": TEXT_MAX_LENGTH}
         )

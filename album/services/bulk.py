@@ -93,11 +93,11 @@ def remove_tag(*, user: User, ids: Sequence[int], name: str) -> Outcome:
     """Takes a tag away from those items that have it, whoever said it, for good.
 
     Raises:
-        BulkRefused: none of them has such a tag. Whether others have is not told: tags are everybody's.
+        AlbumError: none of them has such a tag. Whether others have is not told: tags are everybody's.
     """
     outcome = _sort_out(user, ids, editable_by(user))
     with transaction.atomic():
-        tag = Tag.objects.filter(name=name.strip().lower()).first()
+        tag = Tag.objects.filter(name=editing.tag_name(name)).first()
         tagged = ItemTag.objects.filter(item__in=outcome.done, tag=tag)
         having = list(tagged.values_list("item", flat=True).distinct())
         if tag is None or not having:

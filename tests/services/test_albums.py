@@ -160,7 +160,8 @@ def test_the_cover_is_the_chosen_item_while_it_lies_there_else_the_newest(cast: 
     [
         None, [], "tags", {}, {"tags": []}, {"owner": 1}, {"tags": "dog"}, {"tags": [1]}, {"kind": "song"},
         {"from_on": "yesterday"}, {"from_on": 3}, {"from_on": "2024-02-01", "to_on": "2024-01-01"},
-        {"city": "a\x00b"}, {"city": "x" * 121}, {"is_favourite": "yes"}, {"to_on": "9999-12-31"},
+        {"city": "a\x00b"}, {"city": "\ud800"}, {"tags": ["\udfff"]},
+        {"city": "x" * 121}, {"is_favourite": "yes"}, {"to_on": "9999-12-31"},
         {"tags": ["x"] * 21},
     ],
 )  # fmt: skip

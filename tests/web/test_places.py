@@ -173,7 +173,8 @@ def test_memories_stand_on_their_page_and_on_a_strip_until_it_is_closed(cast: Ca
     assert "1 year ago" in alice_client.get("/memories/").content.decode()
     assert "1 year ago" in alice_client.get("/memories/strip/").content.decode()
     assert "/memories/strip/" in alice_client.get("/").content.decode()
-    assert alice_client.post("/memories/dismiss/", {"next": "https://evil.example/"}).headers["Location"] == "/"
+    for elsewhere in ("https://evil.example/", "//evil.example/", "evil", "a\x00b"):
+        assert alice_client.post("/memories/dismiss/", {"next": elsewhere}).headers["Location"] == "/"
     assert alice_client.get("/memories/strip/").content == b""
     assert "1 year ago" in alice_client.get("/memories/").content.decode()
     assert count_queries(alice_client, "/memories/") <= 6

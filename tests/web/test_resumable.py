@@ -224,10 +224,10 @@ def test_an_upload_that_nobody_goes_on_with_goes_away(cast: Cast, alice_client: 
 
 def test_a_browser_asks_which_files_it_need_not_send(cast: Cast, alice_client: Client) -> None:
     mine, of_bob = make_photo(cast.alice), make_photo(cast.bob, seed=1)
-    ask = {"hashes": [mine.sha256, of_bob.sha256, "0" * 64, 7]}
+    ask = {"hashes": [mine.sha256, of_bob.sha256, "0" * 64, 7, "\ud800", "\x00"]}
     answer = alice_client.post("/upload/known/", ask, content_type="application/json")
     assert answer.json() == {"known": {mine.sha256: f"/media/{mine.pk}/"}}
-    for nonsense in ("", "[]", '{"hashes": 7}', "{"):
+    for nonsense in ("", "[]", '{"hashes": 7}', "{", '{"hashes": {}}'):
         assert alice_client.post("/upload/known/", nonsense, content_type="application/json").status_code == 400
 
 

@@ -121,4 +121,5 @@ def _best(remembered: list[Memory], holder: Holder | None) -> list[tuple[Memory,
 
 def _came_from(request: HttpRequest) -> str:
     where = request.POST.get("next", "")
-    return where if url_has_allowed_host_and_scheme(where, None) else reverse("album:timeline")
+    is_path = where.startswith("/") and url_has_allowed_host_and_scheme(where, None)
+    return where if is_path else reverse("album:timeline")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,7 @@ from album.web.requests import MemberRequest
 
 logger = logging.getLogger(__name__)
 HASHES_MAX = 500
+SHA256 = re.compile("[0-9a-f]{64}")
 HTTP_UNPROCESSABLE, HTTP_UNAVAILABLE, HTTP_STORAGE_FULL = 422, 503, 507
 
 
@@ -80,7 +82,8 @@ class Outcome:
 def known(request: MemberRequest) -> HttpResponse:
     """Which of these contents the member has already: ``{"hashes": [SHA-256…]}`` → their pages by hash."""
     try:
-        hashes = [text for text in json.loads(request.body)["hashes"] if isinstance(text, str)][:HASHES_MAX]
+        stated = json.loads(request.body)["hashes"][:HASHES_MAX]
+        hashes = [text for text in stated if isinstance(text, str) and SHA256.fullmatch(text)]
     except (ValueError, KeyError, TypeError, RecursionError):
         return JsonResponse({"detail": _("A JSON object with a list of hashes is needed.")}, status=400)
     items = MediaItem.objects.filter(owner=request.user, sha256__in=hashes, trashed_at=None)
