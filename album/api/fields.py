@@ -70,13 +70,10 @@ class Id(Whole):
 
 
 class Ids(serializers.ListField):
-    """Numbers of rows, each once."""
+    """Numbers of rows."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(child=Id(), allow_empty=False, **options)
-
-    def to_internal_value(self, data: Any) -> list[int]:
-        return list(dict.fromkeys(super().to_internal_value(data)))
 
 
 class Strict(serializers.Serializer[Any]):
@@ -102,6 +99,7 @@ class Query(Strict):
             twice = [name for name, values in data.lists() if len(values) != 1]
             if twice:
                 raise serializers.ValidationError({name: ["Give this once."] for name in twice})
+            data = data.dict()  # else REST framework takes what is empty for what is not there
         return super().to_internal_value(data)
 
 

@@ -92,8 +92,14 @@ def schema() -> dict[str, Any]:
         if name != "schema":
             found = getattr(import_module(f"album.api.{module}"), view)
             patterns.append(path(V1 + route, found.as_view(), name=name))
-    made: dict[str, Any] = SchemaGenerator(patterns=patterns).get_schema(public=True)
-    return made
+    return _without_marks(SchemaGenerator(patterns=patterns).get_schema(public=True))
+
+
+def _without_marks(part: Any) -> Any:
+    """``part`` without what drf-spectacular notes for itself."""
+    if isinstance(part, dict):
+        return {name: _without_marks(value) for name, value in part.items() if name != "x-spec-enum-id"}
+    return [_without_marks(value) for value in part] if isinstance(part, list) else part
 
 
 class SchemaView(Resource):
