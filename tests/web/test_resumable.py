@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -46,7 +45,7 @@ def have(client: Client, address: str) -> int:
     return int(client.head(address, headers=TUS).headers["Upload-Offset"])
 
 
-def result(answer: HttpResponse) -> dict[str, Any]:
+def result(answer: Any) -> dict[str, Any]:
     return dict(json.loads(answer.headers["Upload-Result"]))
 
 

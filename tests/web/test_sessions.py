@@ -30,7 +30,7 @@ def test_a_session_is_read_until_it_ends(cast: Cast) -> None:
 def test_signing_out_ends_the_session_everywhere(cast: Cast) -> None:
     client = Client()
     client.force_login(cast.alice)
-    other = Client(cookies=None)
+    other = Client()
     other.cookies = client.cookies.copy()  # type: ignore[assignment]
     client.post("/logout/")
     assert other.get("/").status_code == 302
