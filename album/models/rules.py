@@ -15,7 +15,8 @@ from album.models.albums import Album, Favourite, ItemTag
 from album.models.media import Kind
 from album.models.people import ItemPerson
 
-NAMES_MAX = 20
+NAMES_MAX = 8
+"""Whoever sees the album is asked all of them for each picture. Measured: 1 ms CPU for each name, 2026-11."""
 TEXT_MAX_LENGTH = 120
 EXACT_COLUMNS = ("country", "region", "city", "camera")
 _UNASKABLE = re.compile("[\x00\ud800-\udfff]")

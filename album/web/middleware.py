@@ -123,10 +123,13 @@ class Visit:
         response.set_cookie(COOKIE, cookie, LINKS_LIFE_S, httponly=True, samesite="Lax", secure=secure)
 
     def _told_user(self) -> tuple[int, str] | None:
-        """The user for the cookie. Who was not asked for is who it was: that would cost the session's query."""
+        """The user for the cookie. Who was not asked for is who it was: that would cost the session's query.
+
+        Without a session there is none: a cookie that somebody took cannot renew itself.
+        """
         session = getattr(self._request, "session", None)
         if session is None or not session.accessed:
-            return self.held.user
+            return self.held.user if settings.SESSION_COOKIE_NAME in self._request.COOKIES else None
         user = self._user
         if not isinstance(user, User) or not user.is_active or session.get(SESSION_KEY) != str(user.pk):
             return None  # a program with a key gets none: not every key may look at pictures

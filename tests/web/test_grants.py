@@ -105,6 +105,19 @@ def test_the_cookie_ends_after_half_an_hour_and_any_page_renews_it(
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
 
 
+def test_without_a_session_a_cookie_does_not_renew_itself(
+    cast: Cast, item: MediaItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thief, address = Client(), address_for(cast.alice, item)
+    thief.cookies[COOKIE] = browser_of(cast.alice).cookies[COOKIE].value
+    assert is_let_in(address, thief)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 20 * 60)
+    thief.get("/offline/")
+    monkeypatch.setattr(time, "time", lambda: now + 40 * 60)
+    assert not is_let_in(address, thief)
+
+
 def test_a_young_cookie_is_not_sent_again(cast: Cast) -> None:
     assert COOKIE not in browser_of(cast.alice).get("/trash/").cookies
 
