@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, Literal
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Case, CharField, Exists, OuterRef, QuerySet, Value, When
 from django.urls import reverse
 from rest_framework import serializers
@@ -193,10 +194,11 @@ class AlbumDetail(Resource):
         """Changes what is given. For its owner and its admins; the rule for the owner."""
         user, album = member(request), _editable(request, pk)
         cover = asked.pop("cover", album)
-        if asked:
-            service.save_album(user=user, album=_changed(album, request, asked))
-        if cover is not album:
-            service.choose_cover(user=user, album=album, item_id=cover)
+        with transaction.atomic():
+            if asked:
+                service.save_album(user=user, album=_changed(album, request, asked))
+            if cover is not album:
+                service.choose_cover(user=user, album=album, item_id=cover)
         return _seen(request, pk)
 
     @endpoint()

@@ -69,6 +69,8 @@ def endpoint(
             asked = _read(query, request.query_params)
             if body is not None:
                 asked |= _read(body, request.data)
+            if any("\0" in str(name) for name in path.values()):  # PostgreSQL cannot even look for it
+                raise NotFound("Not found.")
             told = method(view, request, asked, **path)
             about, code = (told.about, told.status) if isinstance(told, Told) else (told, status)
             if answer is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -85,13 +86,14 @@ class PersonDetail(Resource):
     def patch(self, request: Request, asked: dict[str, Any], pk: int) -> Person:
         """Another name or picture. The answer is who has that name now."""
         person = found(_people(request), pk)
-        if "face" in asked:
-            item = queries.visible_to(member(request)).filter(pk=asked["face"]).first()
-            if item is None:
-                raise ValidationError({"face": ["There is no such item."]})
-            service.choose_face(person=person, item=item)
-        if "name" in asked:
-            person = service.rename_person(person=person, name=asked["name"])
+        with transaction.atomic():
+            if "face" in asked:
+                item = queries.visible_to(member(request)).filter(pk=asked["face"]).first()
+                if item is None:
+                    raise ValidationError({"face": ["There is no such item."]})
+                service.choose_face(person=person, item=item)
+            if "name" in asked:
+                person = service.rename_person(person=person, name=asked["name"])
         return found(_people(request), person.pk)
 
     @endpoint()

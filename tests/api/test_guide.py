@@ -64,7 +64,13 @@ def test_the_lines_of_the_guide_work(installation: Installation, tmp_path: Path)
         environment = {"KEY": key, "ALBUM": f"http://127.0.0.1:{web.port}", "PATH": "/usr/bin:/bin"}
         for line, shown in steps:
             words = ["bash", "-c", CURL + line]
-            options = {"env": environment, "cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
+            options: dict[str, Any] = {
+                "env": environment,
+                "cwd": tmp_path,
+                "capture_output": True,
+                "text": True,
+                "timeout": 60,
+            }
             done = subprocess.run(words, check=False, **options)
             if done.returncode:
                 wrong.append(f"{line}: {done.stdout} {done.stderr}")

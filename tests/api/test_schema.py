@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -72,6 +73,7 @@ def real(cast: Cast) -> dict[str, dict[str, Any]]:
 def operations() -> Iterator[Any]:
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema/", WSGIHandler())
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
         yield result.ok()
 
 
