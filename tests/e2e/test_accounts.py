@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.core.cache import cache
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.cast import Cast
 from tests.e2e.browser import DESKTOP, PHONE, OpenPage, Screen, axe
+from tests.web.test_mfa import code_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def sign_in(page: Page, address: str) -> None:
+def enter_password(page: Page, address: str) -> None:
     page.goto(f"{address}/login/")
     page.get_by_label("User name or e-mail").fill("alice")
     page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def sign_in(page: Page, address: str) -> None:
+    enter_password(page, address)
     expect(page.locator(".bar .search")).to_be_visible()
 
 
@@ -51,6 +57,29 @@ def test_a_passkey_is_made_and_signs_in_without_a_password(
     page.goto(f"{live_server.url}/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
 
+    expect(page.locator(".bar .search")).to_be_visible()
+
+
+def test_an_app_for_codes_is_set_up_and_asked_for(live_server: LiveServer, live_cast: Cast, page: Page) -> None:
+    sign_in(page, live_server.url)
+    page.goto(f"{live_server.url}/accounts/2fa/app/activate/")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Confirm").click()
+    secret = page.get_by_label("Authenticator secret").input_value()
+    page.get_by_label("code").fill(code_of(secret))
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Recovery Codes")
+
+    page.context.clear_cookies()
+    cache.clear()  # a code is taken once
+    enter_password(page, live_server.url)
+    code = page.get_by_label("code")
+    code.fill("000000")
+    page.keyboard.press("Enter")
+    expect(page.locator("[aria-invalid=true], .errorlist, .error").first).to_be_visible()
+    axe(page)
+    code.fill(code_of(secret))
+    page.keyboard.press("Enter")
     expect(page.locator(".bar .search")).to_be_visible()
 
 

@@ -96,6 +96,10 @@ def test_people_write_in_the_panel_without_leaving_the_lightbox(
     page.keyboard.press("Enter")
     expect(panel.get_by_role("link", name="boat")).to_be_visible()
     expect(panel.get_by_placeholder("Add a tag")).to_be_focused()
+    panel.locator("#info-edit-date").click()
+    panel.get_by_label("Date and time there").fill("2019-08-04T17:30:00")
+    panel.locator("form[action$='/edit/date/'] button").click()
+    expect(panel.locator("time")).to_contain_text("Sunday, Aug. 4, 2019, 5:30")
     stands_at(page, items[0])  # the keys of the panel are not those of the lightbox
     axe(page)
     page.keyboard.press("Escape")
@@ -103,7 +107,8 @@ def test_people_write_in_the_panel_without_leaving_the_lightbox(
     page.keyboard.press("ArrowRight")
     stands_at(page, items[1])
     items[0].refresh_from_db()
-    assert (items[0].title, items[0].edited_fields) == ("By the <b>lake</b>", ["title", "description"][::-1])
+    assert (items[0].title, items[0].taken_at_local) == ("By the <b>lake</b>", "2019-08-04T17:30:00")
+    assert set(items[0].edited_fields) == {"title", "description", "date"}
 
 
 def test_on_a_phone_by_touch_and_back(items: list[MediaItem], live_cast: Cast, signed_in: SignIn) -> None:

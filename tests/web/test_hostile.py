@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db.models import CharField, FileField, QuerySet, TextField, URLField
+from django.db.models import CharField, FileField, Model, QuerySet, TextField, URLField
 
 from album.models import ItemPerson, ItemTag, MediaItem, Person, StageResult, Tag
 from tests.cast import Cast
@@ -73,7 +73,8 @@ def make_hostile_world(cast: Cast, folder: Path) -> World:
     StageResult.objects.create(item=photo, stage="caption", state="failed", attempts=3, error="a")
     states = {"processing_status": "failed", "latitude_deg": 47.4, "longitude_deg": 9.2, "motion_offset": None}
     MediaItem.objects.filter(pk=photo.pk).update(**states)
-    for model in (*apps.get_app_config("album").get_models(), User):
+    models: list[type[Model]] = [*apps.get_app_config("album").get_models(), User]
+    for model in models:
         if not model._meta.proxy:
             for field in model._meta.concrete_fields:
                 make_hostile(model._default_manager.all(), field)
