@@ -31,14 +31,17 @@ DESCRIPTION_MAX_LENGTH = 10_000
 
 
 class AlbumShape(serializers.ModelSerializer[Album]):
-    """An album, and what the asking user is in it. ``rule`` is null where it is filled by hand."""
+    """An album, and what the asking user is in it."""
 
     owner = serializers.CharField(source="owner.username")
     parent = serializers.IntegerField(  # type: ignore[assignment]
         source="parent_id", allow_null=True
     )
     cover = serializers.IntegerField(allow_null=True, help_text="The item that stands for it.")
-    rule = serializers.DictField(allow_null=True)
+    rule = serializers.DictField(
+        allow_null=True,
+        help_text="Of an automatic album; null for viewers and editors: it names people and places of its owner.",
+    )
     role = serializers.SerializerMethodField(help_text="Yours. Site admins may do what owners may.")
     item_count = serializers.IntegerField()
     created_at = serializers.DateTimeField(default_timezone=UTC)
@@ -69,7 +72,8 @@ class AlbumShape(serializers.ModelSerializer[Album]):
         card = instance.card  # type: ignore[attr-defined]
         instance.cover, instance.item_count = None, card.item_count  # type: ignore[attr-defined]
         told = super().to_representation(instance)
-        return told | {"cover": card.cover and card.cover.pk}
+        rule = instance.rule if told["role"] in ("owner", "admin") else None
+        return told | {"cover": card.cover and card.cover.pk, "rule": rule}
 
 
 class AlbumWrite(Body):

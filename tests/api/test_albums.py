@@ -58,6 +58,10 @@ def test_a_rule_fills_an_album(cast: Cast, program: Program) -> None:
     assert (album["rule"], album["item_count"], album["cover"]) == ({"tags": ["sea"]}, 1, item.pk)
     assert ids(program.get(f"albums/{album['id']}/items/")) == [item.pk]
     assert program.ask("POST", f"albums/{album['id']}/items/", {"ids": [item.pk]}).status_code == 403
+    Album.objects.get(pk=album["id"]).viewers.add(cast.bob)
+    bob = Client()
+    bob.force_login(cast.bob)
+    assert bob.get(f"/api/v1/albums/{album['id']}/").json()["rule"] is None, "what it names is its owner's"
 
 
 def test_the_role_is_ones_own(cast: Cast) -> None:
