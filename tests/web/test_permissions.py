@@ -104,6 +104,8 @@ RULES = {  # name: (GET, POST)
     "album:animation": ("iynyyyyy", "--------"),
     "album:move_to_trash": ("--------", "iinfffyy"),
     "album:trash": ("iiyyyyyy", "--------"),
+    "album:restore_all": ("--------", "iiyyyyyy"),
+    "album:empty_trash": ("--------", "iiyyyyyy"),
     "album:restore": ("--------", "iinnnnyy"),
     "album:delete": ("--------", "iinnnnyy"),
     "album:upload": ("iiyyyyyy", "iiyyyyyy"),

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from album import queries
@@ -18,6 +19,8 @@ from album.services import trash as service
 from album.web.requests import MemberRequest
 
 PAGE_SIZE = 60
+MOST_AT_ONCE = 1000
+"""So many are deleted in one request, which must end before the server gives it up."""
 
 
 @require_safe
@@ -26,7 +29,8 @@ def trash(request: MemberRequest) -> HttpResponse:
     """What the asking person deleted, the latest first; for a site admin, what anybody did."""
     items = queries.in_trash(request.user).select_related("owner").order_by("-trashed_at", "-pk")
     page = Paginator(items, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "album/trash.html", {"page": page, "days": settings.TRASH_DAYS})
+    context = {"page": page, "days": settings.TRASH_DAYS, "has_own": items.filter(owner=request.user).exists()}
+    return render(request, "album/trash.html", context)
 
 
 @require_POST
@@ -59,4 +63,30 @@ def delete(request: MemberRequest, pk: int) -> HttpResponseRedirect:
         messages.error(request, str(error))
     else:
         messages.success(request, _("%(name)s is deleted.") % {"name": item.original_name})
+    return redirect("album:trash")
+
+
+@require_POST
+@login_required
+def restore_all(request: MemberRequest) -> HttpResponseRedirect:
+    """Brings back all that the asking person has there; never what others deleted."""
+    count = service.restore(user=request.user, items=queries.in_trash(request.user).filter(owner=request.user))
+    messages.success(
+        request, ngettext("%(count)s item is back.", "%(count)s items are back.", count) % {"count": count}
+    )
+    return redirect("album:trash")
+
+
+@require_POST
+@login_required
+def empty(request: MemberRequest) -> HttpResponseRedirect:
+    """Deletes for good what the asking person has there; never what others deleted."""
+    own = queries.in_trash(request.user).filter(owner=request.user).order_by("pk")[:MOST_AT_ONCE]
+    try:
+        count = service.delete_now(user=request.user, items=own).items
+    except StorageError as error:
+        messages.error(request, str(error))
+    else:
+        words = ngettext("%(count)s item is deleted.", "%(count)s items are deleted.", count)
+        messages.success(request, words % {"count": count})
     return redirect("album:trash")

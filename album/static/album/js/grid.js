@@ -150,6 +150,8 @@ export class Grid {
         this.sections.splice(this.sections.indexOf(section), 1);
       }
     });
+    const empty = document.querySelector("[data-empty]");
+    if (empty) empty.hidden = this.count > 0;
     this.tell("album:rows");
   }
 

@@ -15,11 +15,13 @@ function draw(place) {
   const color = (name) => resolved(style.getPropertyValue(name));
   const axis = { stroke: color("--faint"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
   const [named, ...others] = labels;
+  const latest = (plot, known, number) => known ?? plot.data[number].at(-1); // until somebody points at another
+  const value = (plot, known, number) => latest(plot, known, number)?.toLocaleString(document.documentElement.lang) ?? "–";
   const hasBars = "bars" in place.dataset;
   const series = others.map((label, number) => {
     const stroke = color(COLORS[number]);
-    if (hasBars) return { label, stroke, fill: stroke, width: 0, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
-    return { label, stroke, width: 2, fill: faded(stroke), points: { show: false } };
+    if (hasBars) return { label, value, stroke, fill: stroke, width: 0, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
+    return { label, value, stroke, width: 2, fill: faded(stroke), points: { show: false } };
   });
   const margin_s = hasBars ? DAY_S / 2 : 0;
   const isMonth = place.dataset.dates === "month";
@@ -32,7 +34,7 @@ function draw(place) {
     width: place.clientWidth,
     height: HEIGHT_PX,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-    series: [{ label: named, value: (_, seconds) => (seconds == null ? "–" : when(seconds)) }, ...series],
+    series: [{ label: named, value: (plot, known) => when(latest(plot, known, 0)) }, ...series],
     axes: [
       { ...axis, space: 90, values: (_, ticks) => ticks.map(when), incrs: isMonth ? MONTHS : DAYS },
       { ...axis, size: 60, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString(document.documentElement.lang)) },

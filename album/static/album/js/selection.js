@@ -118,8 +118,6 @@ class Selection {
     if (this.leaves.has(action)) grid.remove(done);
     this.clear();
     if (shifts && done.length) location.reload(); // they stand elsewhere now
-    const empty = document.querySelector("[data-empty]");
-    if (empty) empty.hidden = grid.count > 0;
   }
 
   async undo(action, ids) {

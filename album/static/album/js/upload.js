@@ -156,8 +156,8 @@ function problem(status, detail) {
 
 function finish(job, result) {
   progress(job, job.file.size);
-  count[result.status] = (count[result.status] ?? 0) + 1;
   if (result.status === "refused") return refuse(job, result.detail);
+  count[result.status] = (count[result.status] ?? 0) + 1;
   state(job, words[result.status] ?? words.stored, result.status);
   if (result.url) link(job, result.url);
   lists.done.prepend(job.row);
@@ -233,6 +233,7 @@ function show() {
     if (summary.textContent !== text) summary.textContent = text;
     buttons.again.hidden = failed.size === 0;
     buttons.pause.hidden = queue.length + active.size === 0;
+    panel.querySelector("[data-see]").hidden = !buttons.pause.hidden || !count.stored;
     const quarter = Math.floor((4 * (ended + failed.size)) / all);
     if (quarter !== announced) { announced = quarter; announce(text); }
   });
