@@ -39,7 +39,7 @@ CHECKS = [
     negative_data_rejection,
 ]
 """Not positive_data_acceptance: a schema cannot say which albums there are, or that a day lies in the future."""
-EXAMPLES = 12
+EXAMPLES = 8
 
 
 @pytest.fixture(autouse=True)
