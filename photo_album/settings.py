@@ -242,6 +242,7 @@ SOCIALACCOUNT_PROVIDERS = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+LOCALE_PATHS = [BASE_DIR / "album" / "locale"]  # before those of the apps: they have other words for the same
 USE_I18N = USE_TZ = True
 
 # Celery. Acknowledged early on purpose: with late acknowledgement a worker dies when Redis goes away, and the

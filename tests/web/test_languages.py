@@ -17,7 +17,7 @@ import pytest
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.template import Context, Template
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 from django.utils.translation import ngettext, override
 from django.utils.translation.reloader import translation_file_changed
@@ -80,7 +80,7 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("locale", "static", "__pycache__", "migrations")
     shutil.copytree(ALBUM, copy, ignore=ignored)
     (copy / "locale").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, override_settings(LOCALE_PATHS=[]):
         patch.chdir(copy)
         call_command("makemessages", locale=["de"], keep_pot=True, no_location=True, verbosity=0)
     return copy / "locale" / "django.pot"
