@@ -178,3 +178,23 @@ def test_a_group_on_the_map_opens_in_the_timeline(
     group.press("Enter")
     expect(page).to_have_url(re.compile("bbox="))
     expect(page.locator("[data-grid] .tile")).to_have_count(3)
+
+
+def test_what_is_deleted_gives_way_to_the_next_one_and_comes_back(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    page = signed_in(live_cast.alice)
+    open_first(page)
+    page.keyboard.press("ArrowRight")
+    stands_at(page, items[1])
+    page.keyboard.press("Delete")
+    stands_at(page, items[2])
+    expect(page.locator(".pswp__counter")).to_have_text("2 / 6")
+    assert MediaItem.objects.get(pk=items[1].pk).trashed_at is not None
+    page.keyboard.press("ArrowLeft")
+    stands_at(page, items[0])
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("[data-grid] .tile")).to_have_count(7)
+    expect(page).to_have_url(re.compile("/$"))
+    assert MediaItem.objects.get(pk=items[1].pk).trashed_at is None
+    assert complaints(page) == []
