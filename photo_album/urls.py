@@ -7,6 +7,7 @@ from django.urls import include, path
 # The admin's own form would let in without a second factor and without limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+admin.autodiscover()
 urlpatterns = [
     path("", include("album.web.routes.sign_in")),
     path("admin/", admin.site.urls),

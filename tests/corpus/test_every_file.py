@@ -135,10 +135,10 @@ def check_files(client: Client, item: MediaItem) -> str:
     original = client.get(f"/media/{item.pk}/original/")
     assert original.status_code == 200, item
     assert sha256(original.getvalue()) == item.sha256, item
-    sides = (GRID_SIDE_PX, PREVIEW_SIDE_PX)
-    answers = [client.get(f"/media/{item.pk}/preview/", {"side": side_px}) for side_px in sides]
+    sides = {"thumbnail": GRID_SIDE_PX, "preview": PREVIEW_SIDE_PX}
+    answers = [client.get(f"/media/{item.pk}/{name}/") for name in sides]
     if item.preview_status == Preview.READY:
-        for answer, side_px in zip(answers, sides, strict=True):
+        for answer, side_px in zip(answers, sides.values(), strict=True):
             assert answer.status_code == 200, item
             with Image.open(io.BytesIO(answer.getvalue())) as picture:
                 assert max(picture.size) <= side_px, item

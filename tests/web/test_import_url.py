@@ -58,10 +58,10 @@ def test_an_album_admin_asks_and_a_worker_is_told(cast: Cast, sent: list[dict[st
 
 
 @pytest.mark.parametrize("who", ["bob", "charlie"])
-def test_who_may_not_fill_the_album_gets_the_answer_of_no_album(
+def test_who_may_not_fill_the_album_learns_no_more_than_they_may_see(
     cast: Cast, sent: list[dict[str, Any]], who: str
 ) -> None:
-    assert post(cast, getattr(cast, who), URL).status_code == 404
+    assert post(cast, getattr(cast, who), URL).status_code == {"bob": 403, "charlie": 404}[who]
     assert sent == []
 
 
