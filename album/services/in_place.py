@@ -51,9 +51,7 @@ class Indexing:
 
     def judge(self, path: Path) -> Verdict:
         """Raises MediaError and OSError: the file cannot be taken."""
-        path = (
-            path.resolve()
-        )  # originals are opened without following links: who writes to the folder could bend them
+        path = _behind_link(path)
         if not _fits_into_a_row(path):
             raise MediaError("its path is not valid UTF-8. Rename it, or import without --in-place.")
         place = self.places.pop(str(path), None)
@@ -83,7 +81,7 @@ class Indexing:
 
     def take(self, path: Path, verdict: Verdict) -> MediaItem:
         """The row after it was written as ``verdict`` says."""
-        path = path.resolve()
+        path = _behind_link(path)
         item, content = verdict.item, verdict.content
         if verdict.settled_id is not None:
             return _load(verdict.settled_id)
@@ -159,6 +157,11 @@ def _load(pk: int) -> MediaItem:
         return MediaItem.objects.get(pk=pk)
     except MediaItem.DoesNotExist:
         raise MediaError("its item was deleted meanwhile. Import again.") from None
+
+
+def _behind_link(path: Path) -> Path:
+    """Where the file itself lies: originals are opened without following links, which others could bend."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _fits_into_a_row(path: Path) -> bool:
