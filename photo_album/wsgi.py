@@ -8,5 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "photo_album.settings")
 _django = get_wsgi_application()
 
 from album.web.files_door import FilesDoor  # noqa: E402 - it needs the apps to be there
+from album.web.turns import Turns  # noqa: E402
 
-application = FilesDoor(_django)
+application = FilesDoor(Turns(_django))
