@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb")
 FAILED = pytest.StashKey[bool]()
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=25_000)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -73,7 +73,7 @@ def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Ope
             **({"locale": "en-US"} | options),
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         noted: list[str] = []
         COMPLAINTS[page] = noted
