@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
@@ -37,6 +39,19 @@ def _own_folders(tmp_path: Path, settings: Settings) -> None:
     settings.VAR_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _same_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test leaves its process, and what later tests start from it, behind others or in front of all others."""
+    monkeypatch.setattr(os, "nice", lambda increment: 0)  # commands make themselves polite, for good
+    process, before = psutil.Process(), os.sched_getscheduler(0)
+    yield
+    process.ionice(psutil.IOPRIO_CLASS_NONE)
+    after = os.sched_getscheduler(0)
+    if after != before:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+    assert after == before, "A library changed this process's scheduling policy; call it in a process of its own."
 
 
 @pytest.fixture(autouse=True)
