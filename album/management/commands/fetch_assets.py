@@ -1,7 +1,8 @@
 """Fetches the front-end libraries that ``album/static/vendor.lock.json`` names into ``album/static/vendor/``.
 
 Each package is checked against the hash that the lock states before a byte of it is unpacked, and of it only the
-named files are written. ``--from FOLDER`` takes packages that ``npm pack NAME@VERSION`` made on another machine.
+named files are written. npm fetches them (``npm_config_registry`` names a mirror); where it is not installed, it is
+fetched for the time. ``--from FOLDER`` takes packages that ``npm pack NAME@VERSION`` made on another machine.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
+import sys
 import tarfile
+import tempfile
 from argparse import ArgumentParser
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,7 +29,10 @@ from django.core.management.base import BaseCommand, CommandError
 from album.exceptions import AlbumError
 
 STATIC = Path("album/static")
-REGISTRY = "https://registry.npmjs.org"
+REQUIREMENTS = "requirements-assets.txt"
+NODE = "node"
+TIMEOUT_S = 600
+"""For all packages, and for npm itself where it is missing: 60 MB."""
 PACKAGE_MAX_BYTES = 20_000_000
 SOURCE_MAP = re.compile(rb"\n?(?://[#@]|/\*#) sourceMappingURL=\S+(?: \*/)?\s*$")
 """Points to a map for debuggers. The maps are not fetched, and collectstatic would stop where one is missing."""
@@ -45,8 +53,13 @@ class Package:
     dev: bool = False
 
     @property
+    def entry(self) -> dict[str, Any]:
+        """What is remembered of a package that was unpacked."""
+        return {"integrity": self.integrity, "files": self.files}
+
+    @property
     def tarball(self) -> str:
-        return f"{self.name.rpartition('/')[2]}-{self.version}.tgz"
+        return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
 
 def read_lock(path: Path) -> list[Package]:
@@ -59,57 +72,75 @@ def read_lock(path: Path) -> list[Package]:
     return packages
 
 
-def fetch_assets(static: Path, *, dev: bool, folder: Path | None, registry: str) -> list[str]:
+def fetch_assets(static: Path, *, dev: bool, folder: Path | None) -> list[str]:
     """The names of the packages that were fetched: those whose files are not all there as the lock has them.
 
     Raises AssetsError, with what to do next. What was written before an error stays and is not fetched again.
     """
-    lock, vendor = static / "vendor.lock.json", static / "vendor"
+    vendor = static / "vendor"
     stamp = vendor / "stamp.json"
     known: dict[str, Any] = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
-    fetched = []
-    for package in read_lock(lock):
-        entry = {"integrity": package.integrity, "files": package.files}
-        is_there = known.get(package.name) == entry and all((vendor / f).is_file() for f in package.files.values())
-        if is_there or (package.dev and not dev):
-            continue
-        content = _from_folder(package, folder) if folder else _download(package, registry)
-        _unpack(package, content, vendor)
-        known[package.name] = entry
-        _write(stamp, json.dumps(known, indent=1).encode())
-        fetched.append(package.name)
-    return fetched
+    missing = [
+        package
+        for package in read_lock(static / "vendor.lock.json")
+        if (dev or not package.dev)
+        and not (
+            known.get(package.name) == package.entry and all((vendor / f).is_file() for f in package.files.values())
+        )
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        if missing and folder is None:
+            _pack(missing, Path(scratch))
+        for package in missing:
+            _unpack(package, _read(package, folder or Path(scratch)), vendor)
+            known[package.name] = package.entry
+            _write(stamp, json.dumps(known, indent=1).encode())
+    return [package.name for package in missing]
 
 
-def _from_folder(package: Package, folder: Path) -> bytes:
+def _read(package: Package, folder: Path) -> bytes:
+    """The tarball, at most PACKAGE_MAX_BYTES of it."""
+    path = folder / package.tarball
     try:
-        return (folder / package.tarball).read_bytes()
+        if path.stat().st_size > PACKAGE_MAX_BYTES:
+            raise AssetsError(f"{path.name} is larger than {PACKAGE_MAX_BYTES // 1_000_000} MB: not taken.")
+        return path.read_bytes()
     except OSError as error:
         raise AssetsError(
-            f"{folder / package.tarball} cannot be read ({error.strerror}). Next step: on a machine with "
+            f"{path} cannot be read ({error.strerror}). Next step: on a machine with "
             f"a network, npm pack {package.name}@{package.version}, and bring the file here."
         ) from error
 
 
-def _download(package: Package, registry: str) -> bytes:
-    """The tarball, at most PACKAGE_MAX_BYTES of it."""
-    import httpx2
+def _pack(packages: list[Package], scratch: Path) -> None:
+    """Puts the tarballs into ``scratch``, by npm: it knows registry, mirrors and proxies of the machine."""
+    command = [_npm(scratch), "pack", "--loglevel=error", "--ignore-scripts", f"--pack-destination={scratch}"]
+    names = [f"{package.name}@{package.version}" for package in packages]
+    environment = {**os.environ, "npm_config_cache": str(scratch / "cache"), "npm_config_fetch_retries": "1"}
+    environment["PYTHONPATH"] = str(scratch / NODE)
+    _run([*command, *names], environment, f"{', '.join(names)} cannot be fetched")
 
-    address = f"{registry.rstrip('/')}/{package.name}/-/{package.tarball}"
-    content = bytearray()
+
+def _npm(scratch: Path) -> str:
+    """The program npm; where there is none, one that is fetched for this time only."""
+    found = shutil.which("npm")
+    if found is None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        wanted = ["--require-hashes", f"--requirement={settings.BASE_DIR / REQUIREMENTS}"]
+        _run([*pip, *wanted, f"--target={scratch / NODE}"], dict(os.environ), "npm cannot be fetched")
+        found = str(scratch / NODE / "bin" / "npm")
+    return found
+
+
+def _run(command: list[str], environment: dict[str, str], failure: str) -> None:
     try:
-        with httpx2.stream("GET", address, timeout=30, follow_redirects=True) as response:
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > PACKAGE_MAX_BYTES:
-                    raise AssetsError(f"{address} is larger than {PACKAGE_MAX_BYTES // 1_000_000} MB: not taken.")
-    except httpx2.HTTPError as error:
+        subprocess.run(command, check=True, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    except (OSError, subprocess.SubprocessError) as error:
+        problem = (getattr(error, "stderr", None) or str(error)).strip()[-1000:]
         raise AssetsError(
-            f"{package.name} {package.version} cannot be fetched from {address} ({error}). Next step: try again "
-            "when the network is back, name a mirror in NPM_REGISTRY, or bring the packages and say --from FOLDER."
+            f"{failure}: {problem}. Next step: try again when the network is back, name a mirror in "
+            "npm_config_registry, or bring the packages and say --from FOLDER."
         ) from error
-    return bytes(content)
 
 
 def _unpack(package: Package, content: bytes, vendor: Path) -> None:
@@ -146,9 +177,8 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="folder", type=Path, metavar="FOLDER", help="tarballs made by npm pack")
 
     def handle(self, *, dev: bool, folder: Path | None, **_: Any) -> None:
-        registry = os.environ.get("NPM_REGISTRY", REGISTRY)
         try:
-            fetched = fetch_assets(settings.BASE_DIR / STATIC, dev=dev, folder=folder, registry=registry)
+            fetched = fetch_assets(settings.BASE_DIR / STATIC, dev=dev, folder=folder)
         except AssetsError as error:
             raise CommandError(str(error)) from error
         for name in fetched:
