@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Exists, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from album.models import Album, AlbumItem, MediaItem, Shelf
 from album.models.rules import condition_of
 
 Viewer = User | AnonymousUser
+_ALBUMS_OF = {
+    "owner": "SELECT id FROM album_album WHERE owner_id = %s",
+    **{
+        role: f"SELECT album_id FROM album_album_{role} WHERE user_id = %s"  # noqa: S608 - names of ours
+        for role in ("admins", "editors", "viewers")
+    },
+}
+"""The albums of a user by role. Written by hand: every page asks, and Django takes 1 ms to write it anew, 2026-11."""
 
 
 def visible_albums(user: Viewer) -> QuerySet[Album]:
@@ -114,11 +123,8 @@ def _albums(user: Viewer, *roles: str) -> QuerySet[Album]:
         return Album.objects.none()
     if user.is_superuser:
         return Album.objects.all()
-    mine = Q()
-    for role in roles:
-        # A subquery per role: joins would repeat an album for each of its people.
-        mine |= Q(pk__in=Album.objects.filter(**{role: user}).order_by().values("pk"))
-    return Album.objects.filter(mine)
+    ids = " UNION ALL ".join(_ALBUMS_OF[role] for role in roles)
+    return Album.objects.filter(pk__in=RawSQL(ids, [user.pk] * len(roles)))  # noqa: S611 - the text is ours
 
 
 def _owned(user: Viewer) -> QuerySet[MediaItem]:
