@@ -9,6 +9,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from photo_album.env import Environment
+from photo_album.logs import describe_logging, passwords_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -313,21 +314,16 @@ AI_MAX_ATTEMPTS = env.integer("AI_MAX_ATTEMPTS", 3, 1, 20)
 # For fault tests only: where a process kills itself (album/failpoints.py).
 FAILPOINT = env.text("PHOTO_ALBUM_FAILPOINT", "")
 
-# Logging: one line per event on stderr, which journald keeps.
+# Logging: see docs/logs.md
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "[%(levelname)s] %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        "album": {
-            "level": LOG_LEVEL
-        },  # At INFO Celery tells of every start and every ring; what a ring led to is logged by the album.
-        "celery": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL},
-        "PIL": {"level": "ERROR"},
-    },
-}
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+LOGGING = describe_logging(
+    LOG_LEVEL,
+    secrets=[
+        *(SECRET_KEY, METRICS_TOKEN, OIDC_CLIENT_SECRET),
+        *(str(DATABASES["default"].get("PASSWORD") or ""), str(vars().get("EMAIL_HOST_PASSWORD") or "")),
+        *passwords_of(CELERY_BROKER_URL, CELERY_RESULT_BACKEND),
+    ],
+)
 
 env.refuse_unknown()
