@@ -281,7 +281,10 @@ CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_SOFT_TIME_LIMIT = 300
 CELERY_TASK_TIME_LIMIT = 360
 CELERY_TASK_DEFAULT_QUEUE = "media"
-# Two queues, and a worker for each (scripts/run): nobody's preview waits behind what takes long.
+# Two queues, and a worker for each (photo_album/celery_worker.py): nobody's preview waits behind what takes long.
+WORKER_QUEUES = env.words("WORKER_QUEUES", ["media", "ai"])
+if not WORKER_QUEUES or not {"media", "ai"}.issuperset(WORKER_QUEUES):
+    raise ImproperlyConfigured(f"WORKER_QUEUES={','.join(WORKER_QUEUES)}: allowed are media and ai, or one of them")
 CELERY_TASK_ROUTES = {  # everything else goes to "media"
     "album.tasks.process_pending_*": {"queue": "ai"},
     "album.tasks.process_photo_ai": {"queue": "ai"},
@@ -295,7 +298,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_WORKER_CONSUMER = "photo_album.celery_consumer:Consumer"
+CELERY_BEAT_SCHEDULER = "photo_album.celery_scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
 # AI processing. The first start copies the AI_* values into the settings row; after that the row
