@@ -43,7 +43,7 @@ def run_in_child(run: BatchRun) -> BatchRun:
             return run
         abandon(run)
         words = f"the process was killed by signal {-status}" if status < 0 else f"the process ended with {status}"
-        logger.error("batch %s: %s", run.pk, words)
+        logger.error("batch %s: %s", run.pk, words, extra={"batch_run": run.pk})
         if status == -signal.SIGTERM:  # asked to end before it could listen: the service is being stopped
             end_run(run, State.INTERRUPTED, StopReason.TERMINATED, words)
             return run
@@ -70,6 +70,7 @@ def _start(run: BatchRun) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         cwd=settings.BASE_DIR,
+        env={**os.environ, "BATCH_RUN": str(run.pk)},  # the first lines of its log, too, belong to the run
         preexec_fn=die_with_parent,  # noqa: PLW1509 - Celery's pool processes have one thread
         start_new_session=True,
     )

@@ -11,9 +11,10 @@ from album.batches.decoding import DecodeAhead, find_source, load_frames
 from album.batches.ledger import Claimer, abandon, claimable, open_ledger
 from album.batches.options import BatchOptions, Budget, Redo, StopReason
 from album.batches.progress import Listener, Progress
-from album.batches.run_state import BatchTotals, State, begin_run, end_run, reap_dead_runs, totals_of
+from album.batches.run_state import BatchTotals, State, begin_run, end_run, reap_dead_runs, tell, totals_of
 from album.batches.stage_loop import OutOfChoices, StageLoop, StageWork, weights_of
 from album.exceptions import WeightsError
+from album.log_fields import log_fields
 from album.models import BatchRun, Stage, StageResult
 from album.preparation.boxes import make_box
 
@@ -41,6 +42,7 @@ def run_batch(
     try:
         with budget.listening():
             begin_run(run)
+            tell(run, "begins: %ss, %s, profile %s", run.kind, run.get_trigger_display(), run.profile or "unknown")
             open_ledger(options, weights_of(works), needed)
             reason = _run_stages(options, works, progress)
     except WeightsError as error:
@@ -71,27 +73,33 @@ def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Pro
         total = claimable(options, [work.stage], run).count()
         if total == 0:
             continue
-        claimer = Claimer(run, options, work.stage, touched)
-        try:
-            loop = StageLoop(work, options, claimer, progress)
-        except OutOfChoices as error:
-            run.message = str(error)
-            return StopReason.MEMORY
         bounded = total if options.limit is None else min(total, options.limit)
-        progress.stage_started(work.stage, bounded, loop.analyzer.weights.id)
-        try:
-            with make_box(work.decode_threads, at_least_s=options.item_timeout_s) as box:
-                load = partial(
-                    load_frames, box=box, min_side_px=work.min_side_px, video_frames=options.video_frames
-                )
-                with closing(DecodeAhead(partial(find_source, box=box), load, work.decode_threads)) as decoder:
-                    reason = loop.run(decoder, budget=progress.budget)
-        finally:
-            loop.close()
+        with log_fields(batch_run=run.pk, stage=work.stage):
+            reason = _run_stage(work, Claimer(run, options, work.stage, touched), progress, bounded)
         if reason is not None:
             return reason
     is_limited = options.limit is not None and len(touched) >= options.limit
     return StopReason.LIMIT if is_limited else StopReason.DONE
+
+
+def _run_stage(work: StageWork, claimer: Claimer, progress: Progress, total: int) -> StopReason | None:
+    """Why the run has to end, or None when the stage has nothing left to do."""
+    run, options = claimer.run, claimer.options
+    try:
+        loop = StageLoop(work, options, claimer, progress)
+    except OutOfChoices as error:
+        run.message = str(error)
+        return StopReason.MEMORY
+    progress.stage_started(work.stage, total, loop.analyzer.weights.id)
+    tell(run, "%s: %d %ss wait, by %s", work.stage, total, run.kind, loop.analyzer.weights.id)
+    try:
+        with make_box(work.decode_threads, at_least_s=options.item_timeout_s) as box:
+            load = partial(load_frames, box=box, min_side_px=work.min_side_px, video_frames=options.video_frames)
+            with closing(DecodeAhead(partial(find_source, box=box), load, work.decode_threads)) as decoder:
+                return loop.run(decoder, budget=progress.budget)
+    finally:
+        loop.close()
+        tell(run, "%s", progress.status_line())
 
 
 def _waiting(options: BatchOptions, stages: Sequence[Stage], run: BatchRun) -> int:

@@ -18,6 +18,11 @@ from album.models import BatchRun, MediaItem, Status
 
 logger = logging.getLogger(__name__)
 State = BatchRun.State
+TROUBLES = {
+    *(StopReason.KILLED, StopReason.ERROR),
+    *(StopReason.STORAGE, StopReason.WEIGHTS, StopReason.MEMORY),
+}
+"""Ends that want somebody to look."""
 SILENT_FOR = timedelta(days=1)
 
 
@@ -64,9 +69,15 @@ def end_run(run: BatchRun, state: BatchRun.State, reason: StopReason, message: s
     run.state, run.stop_reason, run.message = state, reason, message
     run.finished_at, run.current_stage = timezone.now(), ""
     write_run(run, "state", "stop_reason", "message", "finished_at", "current_stage")
-    # At a terminal the command says the same in its own sentence.
-    level = logging.DEBUG if run.trigger == BatchRun.Trigger.COMMAND else logging.INFO
-    logger.log(level, "batch %s ended: %s %s", run.pk, StopReason(reason).label, message)
+    words = f"{StopReason(reason).label}. {message}".rstrip()
+    level = logging.ERROR if reason in TROUBLES else logging.INFO
+    tell(run, "ended: %d described, %d failed. %s", run.items_completed, run.items_failed, words, level=level)
+
+
+def tell(run: BatchRun, words: str, *args: object, level: int = logging.INFO) -> None:
+    """Logs a line of the run's story. At a terminal the command tells it in its own words."""
+    level = logging.DEBUG if run.trigger == BatchRun.Trigger.COMMAND else level
+    logger.log(level, f"batch %s {words}", run.pk, *args, extra={"batch_run": run.pk})
 
 
 def totals_of(run: BatchRun, options: BatchOptions) -> BatchTotals:

@@ -8,7 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.db import connection
@@ -162,14 +164,14 @@ class StageLoop:
                 decoder.replace_lost_thread()
                 self._fail(claim, f"reading the file took longer than {self.options.item_timeout_s:g} s")
             except OriginalAway as error:
-                logger.warning("item %s waits: %s", claim.item.pk, error)
+                logger.warning("item %s waits: %s", claim.item.pk, error, extra={"media_id": claim.item.pk})
                 self.claimer.pass_over(claim)
             except MediaError as error:
                 self._fail(claim, str(error))
             except (StorageError, SandboxUnavailable):
                 raise
             except Exception as error:
-                logger.exception("item %s cannot be decoded", claim.item.pk)
+                logger.exception("item %s cannot be decoded", claim.item.pk, extra={"media_id": claim.item.pk})
                 self._fail(claim, f"the file cannot be decoded: {error!r}")
             else:
                 ready.append(Ready(claim, frames))
@@ -203,7 +205,9 @@ class StageLoop:
         frames = [frame for one in ready for frame in one.frames]
         parts: list[Analysis] = []
         limit_s = self.options.item_timeout_s * len(ready)
-        with time_limit(limit_s, cancel=self.analyzer.cancel, give_up=lambda: self._give_up(ready)):
+        context = copy_context()  # the watchdog's thread, too, says which batch it is
+        give_up = partial(context.run, self._give_up, ready)
+        with time_limit(limit_s, cancel=self.analyzer.cancel, give_up=give_up):
             for start in range(0, len(frames), self.micro_batch):
                 parts += self.analyzer.analyze(frames[start : start + self.micro_batch])
         failpoint("model")
@@ -217,7 +221,8 @@ class StageLoop:
         if isinstance(error, InferenceCancelled):
             return f"the analysis took longer than {self.options.item_timeout_s:g} s"
         if not isinstance(error, InferenceError):
-            logger.error("item %s failed in %s", claim.item.pk, self.work.stage, exc_info=error)
+            about = {"media_id": claim.item.pk}
+            logger.error("item %s failed in %s", claim.item.pk, self.work.stage, exc_info=error, extra=about)
         return (
             f"the analysis failed: {error}" if isinstance(error, AlbumError) else f"the analysis failed: {error!r}"
         )
@@ -244,7 +249,8 @@ class StageLoop:
     def _fail(self, claim: Claim, error: str) -> None:
         status = self.recorder.failed(claim, error)
         self.claimer.renew()
-        logger.warning("item %s failed in %s: %s", claim.item.pk, self.work.stage, error)
+        about = {"media_id": claim.item.pk}
+        logger.warning("item %s failed in %s: %s", claim.item.pk, self.work.stage, error, extra=about)
         self.progress.item_done(claim.item, status, error)
 
     def _give_up(self, ready: list[Ready]) -> None:

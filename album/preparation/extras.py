@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from album.exceptions import AlbumError, MediaError
+from album.log_fields import about
 from album.media.sandbox import DecoderCrashed, DecoderTimedOut, Sandbox, StorageAway
 from album.media.storage import require_mark
 from album.models import MediaItem
@@ -67,7 +68,7 @@ def make_extra(item: MediaItem, extra: Extra, box: Sandbox, render: Callable[[Pa
         except OriginalAway:
             raise
         except (MediaError, StorageAway) as error:
-            logger.warning("Item %s: no %s: %s", item.pk, extra.name, error)
+            logger.warning("Item %s: no %s: %s", item.pk, extra.name, error, extra=about(item.pk))
             row.update(**_failure(extra, error))
             return False
         row.update(**{extra.column: name})

@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from album.exceptions import AlbumError, MediaError
+from album.log_fields import about
 from album.media.facts import FileFacts, Origin
 from album.media.inspection import Inspection, inspect_file
 from album.media.renditions import ANIMATION, GRID, PREVIEW
@@ -98,7 +99,7 @@ def _finish_alone(begun: _Begun) -> None:
     try:
         _finish(begun)
     except AlbumError as error:
-        logger.warning("Item %s: %s", begun.item.pk, error)
+        logger.warning("Item %s: %s", begun.item.pk, error, extra=about(begun.item.pk))
     finally:
         connection.close()
 
@@ -230,7 +231,7 @@ def _finish(begun: _Begun) -> MediaItem:
         try:
             inspection = begun.inspection.result()
         except (MediaError, StorageAway) as error:
-            logger.warning("Item %s: %s", item.pk, error)
+            logger.warning("Item %s: %s", item.pk, error, extra=about(item.pk))
             is_final = item.prepare_attempts + 1 >= MAX_ATTEMPTS
             inspection = Inspection(FileFacts(), None, str(error))
             try:
@@ -251,4 +252,4 @@ def _logged(item: MediaItem) -> Iterator[None]:
     try:
         yield
     except MediaError as error:
-        logger.warning("Item %s: %s", item.pk, error)
+        logger.warning("Item %s: %s", item.pk, error, extra=about(item.pk))

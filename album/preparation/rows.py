@@ -15,6 +15,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models import Field, QuerySet
 from django.utils import timezone
 
+from album.log_fields import about
 from album.media.facts import (
     KEYWORD_MAX_LENGTH,
     KEYWORDS_MAX,
@@ -44,11 +45,12 @@ def write_inspection(item: MediaItem, inspection: Inspection, *, with_facts: boo
         is_final: a file without renditions has none for good, and is not tried again.
     """
     if inspection.facts_problem:
-        logger.warning("Item %s: its facts cannot be read: %s", item.pk, inspection.facts_problem)
+        problem = inspection.facts_problem
+        logger.warning("Item %s: its facts cannot be read: %s", item.pk, problem, extra=about(item.pk))
     try:
         _write(item, inspection, with_facts=with_facts, is_final=is_final)
     except (DataError, ValueError, OverflowError):  # else it would end each preparation, and the others would wait
-        logger.exception("Item %s: its facts cannot be stored", item.pk)
+        logger.exception("Item %s: its facts cannot be stored", item.pk, extra=about(item.pk))
         _write(item, inspection, with_facts=False, is_final=is_final)
 
 

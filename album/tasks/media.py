@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from album.exceptions import AlbumError
+from album.log_fields import about
 from album.models import Album, MediaItem, Preview
 from album.models.media import Kind
 from album.tasks.bell import ring_bell
@@ -141,7 +142,7 @@ def _make_avif(photo: MediaItem) -> bool:
 
 def _waits(item: MediaItem, error: AlbumError) -> dict[str, Any]:
     """Nothing was written about the item: the periodic task comes back to it."""
-    logger.warning("Item %s waits: %s", item.pk, error)
+    logger.warning("Item %s waits: %s", item.pk, error, extra=about(item.pk))
     return {"waiting": str(error)}
 
 

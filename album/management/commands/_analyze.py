@@ -28,6 +28,7 @@ from album.inference.results import Analysis
 from album.models import Album, BatchRun, MediaItem, Stage
 from album.models.media import Kind
 
+logger = logging.getLogger(__name__)
 OOM_SCORE = 600
 """The batch is what the kernel should end first when memory runs out: its items just go back to the queue."""
 
@@ -68,7 +69,8 @@ class AnalyzeCommand(BaseCommand):
                 item_limit=bounds.limit,
                 is_forced=options["force"],
             )
-            self._run(machine, run, bounds, show_progress=not options["no_progress"])
+            totals = self._run(machine, run, bounds, show_progress=not options["no_progress"])
+            self.stdout.write(self._sentence(totals))
         except AlbumError as error:
             raise CommandError(str(error)) from error
 
@@ -101,16 +103,18 @@ class AnalyzeCommand(BaseCommand):
             psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
         self._run(machine, run, options_of(run, machine.profile, timezone.now()), show_progress=False)
 
-    def _run(self, machine: Machine, run: BatchRun, bounds: BatchOptions, *, show_progress: bool) -> None:
+    def _run(self, machine: Machine, run: BatchRun, bounds: BatchOptions, *, show_progress: bool) -> BatchTotals:
         run.profile = machine.profile.name
         works = machine.works(bounds.stages)
+        if run.pk is not None:
+            for reason in machine.plan.reasons:
+                logger.info("batch %s: %s", run.pk, reason, extra={"batch_run": run.pk})
         terminal = Terminal(self, machine.plan.reasons if show_progress else None)
         try:
             with logging_redirect_tqdm([logging.getLogger()]):
-                totals = run_batch(run, bounds, works, terminal, machine.needed)
+                return run_batch(run, bounds, works, terminal, machine.needed)
         finally:
             terminal.close()
-        self.stdout.write(self._sentence(totals))
 
     def _sentence(self, totals: BatchTotals) -> str:
         label = BatchRun.StopReason(totals.stop_reason).label
@@ -160,7 +164,10 @@ class Terminal:
             self._bar.write(f"{item.original_name}: {outcome.description or 'no description'} [{tags}]")
 
     def note(self, message: str) -> None:
-        self.command.stderr.write(message)
+        if self.reasons is None:
+            logger.warning("%s", message)
+        else:
+            self.command.stderr.write(message)
 
     def close(self) -> None:
         if self._bar is not None:
