@@ -131,7 +131,8 @@ def describe_logging(level: str, secrets: Iterable[str]) -> dict[str, Any]:
 
 def _file_name() -> str:
     """Processes that a worker starts write into its file."""
-    return "beat.log" if "beat" in sys.argv[1:] else "worker.log"
+    is_beat = Path(sys.argv[0]).stem == "celery_beat" or "beat" in sys.argv[1:]
+    return "beat.log" if is_beat else "worker.log"
 
 
 def _datagram(record: logging.LogRecord, line: str) -> bytes:
