@@ -19,6 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--username", default="admin")
+        parser.add_argument("--email", default="")
         parser.add_argument(
             "--password-file", type=Path, metavar="FILE", help="take the password from FILE and show none"
         )
@@ -34,7 +35,8 @@ class Command(BaseCommand):
             return
         password = self._read_password(options["password_file"]) if options["password_file"] else None
         try:
-            User.objects.create_superuser(name, password=password or (generated := secrets.token_urlsafe(12)))
+            generated = password or secrets.token_urlsafe(12)
+            User.objects.create_superuser(name, options["email"], generated)
         except IntegrityError as error:
             raise CommandError(
                 f"An account {name!r} without admin rights exists: choose another --username."

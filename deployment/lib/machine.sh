@@ -1,0 +1,152 @@
+# Sourced by deployment/setup_celery_systemd.sh: what the machine needs before the album comes.
+# shellcheck shell=bash
+
+changed=()
+
+# put MODE OWNER:GROUP FILE TEXT : makes FILE say TEXT; notes the change where it did not.
+put() {
+    local mode=$1 owner=$2 file=$3 new=$3.part~
+    [ "$(cat "$file" 2>/dev/null && echo .)" != "$4"$'\n.' ] || return 0
+    mkdir -p "${file%/*}"
+    install -m "$mode" -o "${owner%:*}" -g "${owner#*:}" /dev/null "$new"
+    printf '%s\n' "$4" >"$new"
+    mv -f "$new" "$file"
+    changed+=("$file")
+}
+
+# drop FILE : removes it, and its folder where nothing else is in there; notes the change.
+drop() {
+    [ -e "$1" ] || return 0
+    rm -f "$1"
+    rmdir --ignore-fail-on-non-empty "${1%/*}"
+    changed+=("$1")
+}
+
+require_root() { [ "$(id -u)" -eq 0 ] || fail "this needs root: sudo $0"; }
+
+# find_python : PYTHON is the first one that is new enough.
+find_python() {
+    for PYTHON in python3 python3.13 python3.12 python3.11 ""; do
+        [ -n "$PYTHON" ] && "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
+    done
+    command -v python3 >/dev/null || return 0 # it is going to be installed
+    fail "Python 3.11 or newer is needed, and $(python3 --version) is here. Debian 12, Ubuntu 24.04 and newer have it"
+}
+
+# is_library_or_free : whether DATA_DIR may be ours altogether.
+is_library_or_free() {
+    [ -e "$DATA_DIR/photo_album.sqlite3" ] || [ -d "$DATA_DIR/media" ] || [ -e "$DATA_DIR/settings.env" ] ||
+        [ -z "$(find "$DATA_DIR" -mindepth 1 -maxdepth 1 ! -name lost+found 2>/dev/null)" ]
+}
+
+free_mb() { # DIR, which need not be there yet
+    local dir=$1
+    until [ -d "$dir" ]; do dir=$(dirname "$dir"); done
+    df -Pm "$dir" | awk 'NR == 2 { print $4 }'
+}
+
+is_gpu_host() { [ "$PROFILE" = gpu ] || { [ "$PROFILE" = auto ] && [ -e /proc/driver/nvidia/version ]; }; }
+
+# check_machine : refuses a machine on which the album could not live, with what to do.
+check_machine() {
+    local memory_mb needed_mb=1500
+    memory_mb=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
+    [ "$memory_mb" -ge 450 ] || fail "$memory_mb MB of memory are too few: the album needs 450 MB, and 1 GB to know objects"
+    find_python
+    ! is_gpu_host || needed_mb=9000
+    is_installed || [ "$(free_mb "$APP_DIR")" -ge "$needed_mb" ] ||
+        fail "$(free_mb "$APP_DIR") MB are free for $APP_DIR; $needed_mb MB are needed. Make room, or say --app-dir"
+    [ "$(free_mb "$DATA_DIR")" -ge 300 ] || fail "the disk of $DATA_DIR is full. Make room, or say --data-dir"
+    [ -e "$APP_DIR/.answers" ] || [ ! -d "$APP_DIR" ] || [ -z "$(ls -A "$APP_DIR")" ] ||
+        fail "$APP_DIR is not empty and was not made by this program. Move it away (a checkout, too), or say --app-dir"
+    [ -d /run/systemd/system ] || fail "systemd does not run this machine. Without it: scripts/run, or deployment/DOCKER.md"
+    is_library_or_free || fail "$DATA_DIR holds other things than an album: say --data-dir with an empty or new folder"
+    say "This machine can run the album: $memory_mb MB of memory, $(free_mb "$APP_DIR") MB free for $APP_DIR."
+}
+
+# install_prerequisites : Debian packages, where what they bring is missing.
+install_prerequisites() {
+    local wanted=(python3=python3 msgfmt=gettext logrotate=logrotate) redis=""
+    if [ -z "$WORKER_ONLY" ] && [ -z "$(setting CELERY_BROKER_URL)" ]; then
+        wanted+=(redis-server=redis-server)
+        command -v redis-server >/dev/null || redis=yes
+    fi
+    [ -z "$DOMAIN" ] || wanted+=(nginx=nginx)
+    case $(setting DATABASE_URL) in postgres*) wanted+=(pg_dump=postgresql-client) ;; esac
+    "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || wanted+=("no-such-command=${PYTHON:-python3}-venv")
+    (install_packages "${wanted[@]}") || fail "packages could not be installed. With a network, run this again;
+    without one, install them from your system's medium first: ${wanted[*]#*=}"
+    find_python
+    OWN_REDIS=${redis:-$OWN_REDIS}
+}
+
+make_user_and_folders() {
+    if ! id "$APP_USER" >/dev/null 2>&1; then
+        say "Making the user $APP_USER"
+        useradd --system --user-group --home-dir "$DATA_DIR" --no-create-home --shell /usr/sbin/nologin "$APP_USER"
+        OWN_USER=yes
+    fi
+    APP_GROUP=$(id -gn "$APP_USER")
+    mkdir -p "$(dirname "$APP_DIR")" "$(dirname "$DATA_DIR")"
+    [ -d "$DATA_DIR" ] || install -d -m 0750 -o "$APP_USER" -g "$APP_GROUP" "$DATA_DIR"
+    [ "$(stat -c %U "$DATA_DIR")" = "$APP_USER" ] || chown -R "$APP_USER:$APP_GROUP" "$DATA_DIR"
+}
+
+# setting NAME : its value as asked for now, else as .env has it.
+setting() {
+    [ -z "${!1:-}" ] || { printf %s "${!1}"; return; }
+    [ ! -r "$APP_DIR/.env" ] || sed -n "s|^$1=||p" "$APP_DIR/.env"
+}
+
+# set_line NAME VALUE : NAME=VALUE in $text, in the place of another value.
+set_line() {
+    text=$(grep -v "^$1=" <<<"$text" || true)
+    text=${text:+$text$'\n'}$1=$2
+}
+
+# write_settings : .env, made once; later only what was asked for now is changed in it.
+write_settings() {
+    local text names
+    if [ -e "$APP_DIR/.env" ]; then
+        text=$(cat "$APP_DIR/.env")
+    elif [ -e "$DATA_DIR/settings.env" ]; then # an album was uninstalled that had this library
+        text=$(cat "$DATA_DIR/settings.env")
+    else
+        names=127.0.0.1,localhost,$(hostname),$(hostname).local,$(hostname -I | xargs | tr ' ' ,)
+        text="# Settings of this album; docs/configuration.md names them all. Then: systemctl restart photo-album.target
+SECRET_KEY=$("$APP_DIR/venv/bin/python" -c 'import secrets; print(secrets.token_urlsafe(50))')
+PHOTO_ALBUM_VAR_DIR=$DATA_DIR
+ALLOWED_HOSTS=${names%,}
+TIME_ZONE=$(readlink -f /etc/localtime | sed -n 's|^/usr/share/zoneinfo/||p' | grep . || echo UTC)"
+    fi
+    [ -z "$STATED_PROFILE" ] || set_line AI_PROFILE "$PROFILE"
+    [ -z "$MEDIA_ROOT" ] || set_line MEDIA_ROOT "$MEDIA_ROOT"
+    [ -z "$DATABASE_URL" ] || set_line DATABASE_URL "$DATABASE_URL"
+    [ -z "$CELERY_BROKER_URL" ] || set_line CELERY_BROKER_URL "$CELERY_BROKER_URL"
+    [ -z "$WORKER_ONLY" ] || set_line WORKER_QUEUES ai
+    names=$(sed -n 's|^ALLOWED_HOSTS=||p' <<<"$text")
+    if [ -n "$DOMAIN" ] && [[ ,$names, != *",$DOMAIN,"* ]]; then
+        set_line ALLOWED_HOSTS "$names,$DOMAIN"
+        set_line X_ACCEL_REDIRECT_PREFIX /protected/
+    fi
+    put 0640 "root:$APP_GROUP" "$APP_DIR/.env" "$text"
+    rm -f "$DATA_DIR/settings.env"
+}
+
+# tune_machine : the journal survives a reboot and has a limit; a Redis that only the album uses writes nothing.
+tune_machine() {
+    local before=${#changed[@]} unit=/etc/systemd/system/redis-server.service.d/50-photo-album.conf
+    put 0644 root:root /etc/systemd/journald.conf.d/50-photo-album.conf "# Of Photo Album
+[Journal]
+Storage=persistent
+SystemMaxUse=200M"
+    [ "${#changed[@]}" -eq "$before" ] || systemctl restart systemd-journald
+    [ -n "$OWN_REDIS" ] || return 0
+    before=${#changed[@]}
+    put 0644 root:root "$unit" "# Of Photo Album: what waits is in its database, Redis keeps nothing that must be stored.
+[Service]
+ExecStart=
+ExecStart=/usr/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no --save '' --appendonly no"
+    [ "${#changed[@]}" -eq "$before" ] || { systemctl daemon-reload; systemctl restart redis-server; }
+    systemctl enable --quiet --now redis-server
+}

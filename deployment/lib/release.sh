@@ -1,0 +1,208 @@
+# Sourced by deployment/setup_celery_systemd.sh: the program, its environment, the way forth and back.
+# shellcheck shell=bash
+
+undo="" UNPACKED=""
+PARTS=(.env.example LICENSE README.md album deployment docs manage.py models_cache/README.md photo_album
+    requirements.txt requirements-assets.txt requirements-torch.txt scripts)
+
+as_user() { setpriv --reuid "$APP_USER" --regid "$APP_GROUP" --init-groups env HOME="$DATA_DIR" "$@"; }
+manage() { (cd "$APP_DIR" && umask 027 && as_user venv/bin/python manage.py "$@"); }
+
+source_files() {
+    (cd "$SOURCE" && find "${PARTS[@]}" -type f ! -path '*/__pycache__/*' ! -path 'album/static/vendor/*' ! -name '*.mo' \
+        -print0 | sort -z)
+}
+
+# release_id : differs when the program, its requirements or its Python do.
+release_id() {
+    { (cd "$SOURCE" && source_files | xargs -0 sha256sum); "$PYTHON" --version; ! is_gpu_host || echo gpu; } | sha256sum | cut -c1-16
+}
+
+# build_release DIR : everything of the program in DIR, ready to be renamed to APP_DIR; nothing else is touched.
+build_release() {
+    say "Preparing the program in $1"
+    rm -rf "$1"
+    mkdir -p "$1/models_cache"
+    source_files | tar -C "$SOURCE" --null -T - --owner=root --group=root --mode=u=rwX,go=rX -c | tar -x -C "$1"
+    make_venv "$1"
+    ln -s venv "$1/.venv" # where manage.py looks
+    (cd "$1" && compile_languages)
+    fetch_libraries "$1"
+    "$1/venv/bin/python" -m compileall -q -s "$1" -p "$APP_DIR" "$1/album" "$1/photo_album"
+}
+
+# pip_options FILE : options are those for this requirement file.
+pip_options() {
+    options=(-qq --no-cache-dir --disable-pip-version-check)
+    ! grep -q -- --hash "$1" || options+=(--require-hashes --no-deps) # torch has a build, hence a hash, per accelerator
+}
+
+make_venv() { # DIR
+    local files=(requirements.txt) file options
+    ! is_gpu_host || files+=(requirements-torch.txt)
+    if (cd "$1" && cat "${files[@]}"; "$PYTHON" --version) | cmp -s - "$APP_DIR/venv/.made-of"; then
+        cp -al "$APP_DIR/venv" "$1/venv"
+        return
+    fi
+    "$PYTHON" -m venv "$1/venv"
+    for file in "${files[@]}"; do
+        say "Installing $file"
+        pip_options "$1/$file"
+        [ -z "$UNPACKED" ] || options+=(--no-index --find-links "$UNPACKED/wheels")
+        "$1/venv/bin/python" -m pip install "${options[@]}" -r "$1/$file" ||
+            fail "$file could not be installed; the lines above say why. Run this again, with a network or --offline-bundle"
+    done
+    # The programs in bin/ name their Python by its path.
+    grep -rlIZF "$1/venv" "$1/venv/bin" "$1/venv/pyvenv.cfg" | xargs -0 sed -i "s|$1/venv|$APP_DIR/venv|g"
+    (cd "$1" && cat "${files[@]}"; "$PYTHON" --version) >"$1/venv/.made-of"
+}
+
+fetch_libraries() { # DIR
+    local known
+    for known in "$UNPACKED" "$APP_DIR/album/static"; do
+        [ ! -d "$known/vendor" ] || { cp -a "$known/vendor" "$1/album/static/vendor"; break; }
+    done
+    PHOTO_ALBUM_ENV_FILE=/dev/null PHOTO_ALBUM_VAR_DIR=$1/var "$1/venv/bin/python" "$1/manage.py" fetch_assets ||
+        fail "the front-end libraries are missing; the line above says why. Then run this again"
+    rm -rf "$1/var"
+    chmod -R u=rwX,go=rX "$1/album/static"
+}
+
+# put_release_in_place : swaps APP_DIR.new in, with the weights and settings of the one before.
+put_release_in_place() {
+    if [ -d "$APP_DIR" ]; then
+        [ ! -e "$APP_DIR/.env" ] || cp -a "$APP_DIR/.env" "$APP_DIR/.answers" "$APP_DIR.new"
+        [ ! -d "$APP_DIR/models_cache" ] || cp -aln "$APP_DIR/models_cache" "$APP_DIR.new"
+        mv "$APP_DIR" "$PREVIOUS"
+    fi
+    chown -R "$APP_USER:$APP_GROUP" "$APP_DIR.new/models_cache"
+    mv "$APP_DIR.new" "$APP_DIR"
+    [ -n "$undo" ] || rm -rf "$PREVIOUS"
+}
+
+# prepare_data : brings the library to the program.
+prepare_data() {
+    [ -z "$WORKER_ONLY" ] || return 0
+    say "Preparing the library in $DATA_DIR"
+    manage migrate --no-input --verbosity 0
+    manage setup_beat_schedule
+    manage collectstatic --no-input --verbosity 0
+}
+
+sqlite_file() { # the database, where it is a file
+    local url; url=$(setting DATABASE_URL)
+    case ${url:-sqlite:///$DATA_DIR/photo_album.sqlite3} in sqlite:///*) printf %s "${url#sqlite:///}" ;; esac
+}
+
+# prepare_way_back : a backup while the album still serves, then a copy of the database after its last write.
+prepare_way_back() {
+    if [ -z "$WORKER_ONLY" ]; then
+        say "Backing up before the upgrade"
+        manage backup "$DATA_DIR/backups" || fail "the backup failed, so nothing was changed. Mend what the lines above say"
+    fi
+    stop_units
+    undo=yes
+    rm -rf "$PREVIOUS" "$APP_DIR/.database"
+    keep_database
+}
+
+keep_database() {
+    local file; file=$(sqlite_file)
+    [ -z "$file" ] || [ -n "$WORKER_ONLY" ] || {
+        rm -rf "$APP_DIR/.database.part"
+        install -d -m 0700 "$APP_DIR/.database.part"
+        cp -a "$file"* "$APP_DIR/.database.part"
+        sync -f "$APP_DIR/.database.part"
+        mv "$APP_DIR/.database.part" "$APP_DIR/.database"
+    }
+}
+
+return_database() {
+    local file; file=$(sqlite_file)
+    [ -n "$file" ] && [ -d "$PREVIOUS/.database" ] || return 0
+    rm -f "$file" "$file"-*
+    cp -a "$PREVIOUS/.database/." "${file%/*}"
+    sync -f "$file"
+}
+
+# roll_back : the previous program and database, as they were when it was stopped.
+roll_back() {
+    say "Going back to the release before"
+    undo=""
+    stop_units
+    if [ -d "$PREVIOUS" ]; then
+        return_database
+        rm -rf "$APP_DIR"
+        mv "$PREVIOUS" "$APP_DIR"
+    fi
+    rm -rf "$APP_DIR/.database"
+    [ -n "$WORKER_ONLY" ] || manage collectstatic --no-input --verbosity 0
+    changed+=("$APP_DIR")
+    install_units
+    start_units
+    verify
+}
+
+forget_way_back() {
+    undo=""
+    rm -rf "$PREVIOUS"
+}
+
+finish_interrupted_upgrade() {
+    rm -rf "$APP_DIR.new"
+    [ -e "$PREVIOUS/.release" ] || { rm -rf "$PREVIOUS"; return; }
+    say "An upgrade was interrupted"
+    APP_GROUP=$(id -gn "$APP_USER")
+    roll_back
+}
+
+# finish : on the way out of a failed run.
+finish() {
+    local status=$?
+    [ -z "$UNPACKED" ] || rm -rf "$UNPACKED"
+    [ "$status" -ne 0 ] || return 0
+    rm -rf "$APP_DIR.new"
+    [ -n "$undo" ] || { echo "photo-album: not finished. Once the cause is mended, run this again: it goes on from here." >&2; exit "$status"; }
+    roll_back && fail "the upgrade failed for the reason above. The release before is running again, nothing is lost"
+}
+
+unpack_bundle() {
+    [ -n "$OFFLINE_BUNDLE" ] || return 0
+    UNPACKED=$(mktemp -d -p "$(dirname "$APP_DIR")" .bundle.XXXXXX)
+    tar -x -C "$UNPACKED" --no-same-owner -f "$OFFLINE_BUNDLE" || fail "$OFFLINE_BUNDLE is damaged: copy it again"
+    chmod -R u=rwX,go=rX "$UNPACKED"
+    [ "$(cat "$UNPACKED/made-for" 2>/dev/null)" = "$(machine_kind)" ] ||
+        fail "$OFFLINE_BUNDLE is for $(cat "$UNPACKED/made-for"), and this is $(machine_kind). Make one on a machine like this"
+}
+
+machine_kind() { "$PYTHON" -c 'import platform, sys; print(platform.machine(), "with Python %d.%d" % sys.version_info[:2])'; }
+
+# make_bundle : wheels, front-end libraries and weights in one tar.
+make_bundle() {
+    local work files=(requirements.txt) file python options
+    find_python
+    work=$(mktemp -d -p "$(dirname "$(realpath "$MAKE_BUNDLE")")" .bundle.XXXXXX)
+    # shellcheck disable=SC2064 # as it is now
+    trap "rm -rf '$work'" EXIT
+    ! is_gpu_host || files+=(requirements-torch.txt)
+    mkdir -p "$work/bundle/wheels"
+    "$PYTHON" -m venv "$work/pip"
+    for file in "${files[@]}"; do
+        say "Fetching $file"
+        pip_options "$SOURCE/$file"
+        "$work/pip/bin/pip" download "${options[@]}" --dest "$work/bundle/wheels" -r "$SOURCE/$file"
+    done
+    UNPACKED=$work/bundle APP_DIR=$work/app
+    build_release "$work/made"
+    mv "$work/made" "$work/app"
+    mv "$work/app/album/static/vendor" "$work/bundle"
+    python=$work/app/venv/bin/python
+    export PHOTO_ALBUM_ENV_FILE=/dev/null PHOTO_ALBUM_VAR_DIR=$work/var MODELS_CACHE_DIR=${MODELS_CACHE_DIR:-$work/models}
+    if [ -z "$NO_MODEL" ]; then
+        "$python" "$work/app/manage.py" download_models ${STATED_PROFILE:+--profile "$STATED_PROFILE"}
+        "$python" "$work/app/manage.py" bundle_models "$work/bundle/weights.tar"
+    fi
+    machine_kind >"$work/bundle/made-for"
+    tar -C "$work/bundle" -cf "$MAKE_BUNDLE" .
+    say "$MAKE_BUNDLE: $(du -m "$MAKE_BUNDLE" | cut -f1) MB, for $(machine_kind)"
+}

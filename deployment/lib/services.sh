@@ -1,0 +1,125 @@
+# Sourced by deployment/setup_celery_systemd.sh: units, web server, and whether all of it runs.
+# shellcheck shell=bash
+
+SYSTEM=/etc/systemd/system
+SITE=/etc/nginx/sites-enabled/photo-album.conf
+
+unit_names() {
+    [ -n "$WORKER_ONLY" ] || printf '%s\n' photo-album-web.service photo-album-celery-beat.service
+    echo photo-album-celery-worker.service
+}
+
+fill() { # FILE
+    sed -e "s|@APP_DIR@|$APP_DIR|g; s|@DATA_DIR@|$DATA_DIR|g; s|@USER@|$APP_USER|g; s|@GROUP@|$APP_GROUP|g" \
+        -e "s|@DOMAIN@|${DOMAIN:-localhost}|g; s|@MEDIA_ROOT@|$(media_root)|g" "$1"
+}
+
+media_root() {
+    local dir; dir=$(setting MEDIA_ROOT)
+    printf %s "${dir:-$DATA_DIR/media}"
+}
+
+# install_units : the units of this release with the limits of this machine, and none of another release.
+install_units() {
+    local file name text
+    while IFS= read -r name; do
+        text=$(fill "$APP_DIR/deployment/systemd/$name")
+        put 0644 root:root "$SYSTEM/$name" "$text"
+    done < <(cd "$APP_DIR/deployment/systemd" && find . -type f -name '*.conf' -printf '%P\n' -o -type f -name 'photo-album*' -printf '%P\n')
+    for name in $(unit_names); do
+        text=$(manage show_profile --systemd "$name")
+        put 0644 root:root "$SYSTEM/$name.d/50-profile.conf" "$text"
+    done
+    listen_where_asked
+    for file in "$SYSTEM"/photo-album*.service "$SYSTEM"/photo-album*.target; do
+        [ -e "$APP_DIR/deployment/systemd/${file##*/}" ] || drop "$file"
+    done
+    for file in "$APP_DIR"/deployment/logrotate/*; do
+        text=$(fill "$file")
+        put 0644 root:root "/etc/logrotate.d/${file##*/}" "$text"
+    done
+}
+
+# listen_where_asked : without nginx in front the album answers the network itself.
+listen_where_asked() {
+    local file=$SYSTEM/photo-album-web.service.d/60-address.conf media
+    [ -n "$LISTEN" ] || [ -n "$DOMAIN" ] || LISTEN=0.0.0.0:8000
+    if [ -n "$LISTEN" ] && [ -z "$WORKER_ONLY" ]; then
+        put 0644 root:root "$file" "[Service]"$'\n'"Environment=GUNICORN_CMD_ARGS=--bind=$LISTEN"
+    else
+        drop "$file"
+    fi
+    media=$(setting MEDIA_ROOT)
+    [ -z "$media" ] || put 0644 root:root "$SYSTEM/photo-album-.service.d/60-media.conf" "[Unit]
+RequiresMountsFor=$media
+[Service]
+ReadWritePaths=$media"
+}
+
+# install_site : nginx in front. A site that is there stays: certbot and people write into it.
+install_site() {
+    [ -n "$DOMAIN" ] && [ -z "$WORKER_ONLY" ] && [ ! -e "$SITE" ] || return 0
+    local text
+    text=$(fill "$APP_DIR/deployment/nginx/photo-album.conf" |
+        sed "s|photos\.example\.org|$DOMAIN|g; s|/var/lib/photo-album/media/|$(media_root)/|g")
+    put 0644 root:root "$SITE" "$text"
+    id -nG www-data | grep -qw "$APP_GROUP" || usermod --append --groups "$APP_GROUP" www-data
+    nginx -t -q || { drop "$SITE"; fail "nginx does not take the site of $DOMAIN; its words are above"; }
+    systemctl enable --quiet nginx
+    systemctl restart nginx
+}
+
+stop_units() { unit_names | xargs systemctl stop photo-album.target || true; }
+
+# start_units : all of them anew when anything changed, since a mixture of releases is not supported.
+start_units() {
+    local units how=start
+    mapfile -t units < <(unit_names)
+    [ "${changed[*]}" = "" ] || { how=restart; systemctl daemon-reload; }
+    systemctl enable --quiet photo-album.target "${units[@]}"
+    systemctl start photo-album.target
+    systemctl "$how" "${units[@]}" || fail "a unit did not start: $(failing_units). Its words: journalctl -u UNIT -n 50"
+}
+
+failing_units() {
+    local name
+    for name in $(unit_names); do systemctl is-active --quiet "$name" || printf '%s ' "$name"; done
+}
+
+address() { # where this machine reaches the album
+    local where=${LISTEN:-127.0.0.1:8000}
+    printf %s "http://${where/#0.0.0.0:/127.0.0.1:}"
+}
+
+# verify : the web answers, the worker answers a ping, the scheduler lives.
+verify() {
+    local failing; failing=$(failing_units)
+    [ -z "$failing" ] || fail "not running: $failing. Its words: journalctl -u UNIT -n 50"
+    (cd "$APP_DIR" && as_user venv/bin/celery -A photo_album --quiet inspect ping --timeout 10 >/dev/null) ||
+        fail "the worker does not answer. Its words: journalctl -u photo-album-celery-worker -n 50"
+    [ -z "$WORKER_ONLY" ] || return 0
+    "$APP_DIR/venv/bin/python" - "$(address)/healthz" <<'END' ||
+import sys, time, urllib.request
+for attempt in range(20):
+    try:
+        sys.exit(urllib.request.urlopen(sys.argv[1], timeout=10).status != 200)
+    except OSError as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr) if attempt == 19 else time.sleep(1)
+sys.exit(1)
+END
+        fail "the web server is not well. Its words: journalctl -u photo-album-web -n 50"
+}
+
+show_table() {
+    local name
+    printf '\n%-40s %-9s %9s  %s\n' Unit State Memory Status
+    for name in photo-album.target $(unit_names); do
+        printf '%-40s %-9s %9s  %s\n' "$name" "$(show "$name" ActiveState)" \
+            "$(show "$name" MemoryCurrent | awk '/^[0-9]+$/ { printf "%d MB", $1 / 1e6 }')" "$(show "$name" StatusText)"
+    done
+    echo
+    [ -n "$WORKER_ONLY" ] || manage check_ai_status || true
+    [ -n "$WORKER_ONLY" ] || say "Photo Album is at ${DOMAIN:+http://$DOMAIN or }$(address)"
+}
+
+show() { systemctl show --property "$2" --value "$1"; }
