@@ -55,6 +55,10 @@ class StorageFull(StorageError):
     """There is no space left."""
 
 
+class BackupError(AlbumError):
+    """A backup cannot be made, is not whole, or may not be restored here."""
+
+
 class AccountError(AlbumError):
     """An account, invitation or key cannot be made or changed like that."""
 

@@ -137,6 +137,10 @@ UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 4096, 1, 1_000_000) * 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # in one request; Django stops at 100
 TRASH_DAYS = env.integer("TRASH_DAYS", 30, 1, 3650)
 
+# Backups: see docs/backup.md
+BACKUP_DIR = env.folder("BACKUP_DIR", VAR_DIR / "backups")
+BACKUP_KEEP = env.integer("BACKUP_KEEP", 14, 1, 3650)
+
 # Decoding of files that strangers made: one file at a time in a child process with these limits.
 DECODE_TIMEOUT_S = env.integer("DECODE_TIMEOUT_S", 60, 5, 3600)
 DECODE_MEMORY_MB = env.integer("DECODE_MEMORY_MB", 700, 200, 64_000)
@@ -290,6 +294,7 @@ CELERY_TASK_ROUTES = {  # everything else goes to "media"
     "album.tasks.process_photo_ai": {"queue": "ai"},
     "album.tasks.process_video_ai": {"queue": "ai"},
     "album.tasks.check_library": {"queue": "ai"},
+    "album.tasks.restore_drill": {"queue": "ai"},
     "album.tasks.download_weights": {"queue": "ai"},
     "album.tasks.make_video_proxy": {"queue": "ai"},
 }

@@ -38,6 +38,7 @@ def _own_folders(tmp_path: Path, settings: Settings) -> None:
     """No test reads or writes the folders of this installation; weights are tested where they are named."""
     settings.VAR_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    settings.BACKUP_DIR = tmp_path / "var" / "backups"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

@@ -28,6 +28,7 @@ class Chore(NamedTuple):
     minute: str
     day_of_week: str = "*"
     expire_seconds: int = 3600
+    is_enabled: bool = True
 
 
 # Off the full hour, when everybody's timers ring, and out of 02:00 to 03:00, which does not exist once a year.
@@ -35,10 +36,12 @@ CHORES = (
     Chore("previews that wait", "prepare_waiting_media", "*", "*/5", expire_seconds=240),
     Chore("resize jobs that wait", "start_waiting_jobs", "*", "2-59/5", expire_seconds=240),
     Chore("resize jobs of yesterday", "cleanup_old_jobs", "*", "7"),
+    Chore("backup of the database", "backup_database", "*", "41"),
     Chore("incomplete uploads", "cleanup_orphaned_photos", "3", "23"),
     Chore("trash", "purge_trash", "3", "37"),
     Chore("leftovers of the week", "cleanup_old_incomplete_photos", "3", "53", day_of_week="0"),
     Chore("check of the originals", "check_library", "4", "40"),
+    Chore("restore drill", "restore_drill", "5", "12", day_of_week="0", is_enabled=False),
 )
 
 
@@ -65,6 +68,7 @@ def write_housekeeping() -> None:
                     task=f"album.tasks.{chore.task}",
                     crontab=_crontab(minute=chore.minute, hour=chore.hour, day_of_week=chore.day_of_week),
                     expire_seconds=chore.expire_seconds,
+                    enabled=chore.is_enabled,
                 )
 
 

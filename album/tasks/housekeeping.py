@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from album.exceptions import AlbumError
 from album.services.accounts import forget_expired
 from album.services.cleanup import clean_up
 from album.services.trash import purge_trash as purge
@@ -48,6 +51,35 @@ def check_library() -> dict[str, int | bool]:
     for finding in report.findings:
         logger.error("fsck: %s", finding)
     return {"checked": report.checked, "findings": len(report.findings), "is_complete": report.is_complete}
+
+
+@shared_task(name="album.tasks.backup_database", soft_time_limit=3000, time_limit=3060)
+def backup_database() -> dict[str, Any]:
+    """Makes the day's backup of the database; rung for hourly, since the host may be off at any hour."""
+    from album.services.backup.make import BackupOptions, make_backup
+    from album.services.backup.status import is_backup_due
+
+    if not is_backup_due(settings.BACKUP_DIR, timezone.now()):
+        return {"skipped": "today's is made"}
+    try:
+        report = make_backup(settings.BACKUP_DIR, BackupOptions(folders=(), keep=settings.BACKUP_KEEP))
+    except AlbumError as error:
+        logger.error("No backup of the database: %s", error)
+        return {"failed": str(error)}
+    return {"folder": str(report.folder), "size_bytes": report.size_bytes, "removed": report.removed}
+
+
+@shared_task(name="album.tasks.restore_drill", soft_time_limit=4 * 3600, time_limit=4 * 3600 + 60)
+def restore_drill() -> dict[str, Any]:
+    """Restores the newest backup beside the library, and tells if that fails. Off until an admin wants it."""
+    from album.services.backup.drill import run_drill
+
+    try:
+        report = run_drill(settings.BACKUP_DIR)
+    except AlbumError as error:
+        logger.error("The restore drill failed: %s", error)
+        return {"failed": str(error)}
+    return {"folder": str(report.backup.folder), "steps": [result for _, result, _ in report.steps]}
 
 
 def _clean_up(*, hours: int, incomplete_only: bool) -> dict[str, int]:

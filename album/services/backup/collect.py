@@ -1,0 +1,177 @@
+"""The files of a backup: which there are, which are new, and how their contents come into the pool."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from album.exceptions import BackupError
+from album.failpoints import failpoint
+from album.services.backup import shelf
+from album.services.backup.manifest import POOL, Entry, read_manifest
+from album.services.backup.shelf import FULL
+from album.services.backup.transfer import fetch, hash_file, make_folder, require_space, settle, sync_folder
+from album.services.spool import ORIGINALS, PART
+
+ARRIVING = "arriving"
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class BackupReport:
+    """``findings`` want a person, each led by the file it is about. ``new_*``: what was not in the last backup."""
+
+    folder: Path
+    kind: str
+    files: int = 0
+    size_bytes: int = 0
+    new_files: int = 0
+    new_bytes: int = 0
+    removed: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+class Collector:
+    """Sees to it that the content of each file is in the pool; what the last backup had is not read again."""
+
+    def __init__(self, root: Path, report: BackupReport, progress: Progress) -> None:
+        self.root, self.report, self.progress = root, report, progress
+        self.known: dict[str, Entry] = {}
+        self.brought: list[Path] = []
+        self.changed: set[Path] = set()
+
+    def collect(self, folders: tuple[str, ...], expected: set[str]) -> list[Entry]:
+        """An entry for each file below ``folders``; those that are ``expected`` and missing are findings."""
+        if not folders:
+            return []
+        shutil.rmtree(self.root / POOL / ARRIVING, ignore_errors=True)  # of a backup that was killed
+        self._learn()
+        files = [file for folder in folders for file in _files_below(Path(settings.MEDIA_ROOT), folder)]
+        self._require_space(files)
+        entries = [entry for path, stat in files if (entry := self._take(path, stat))]
+        for path in sorted(expected - {entry.path for entry in entries}):
+            if kept := self._pooled(path):
+                entries.append(kept)
+                self.report.findings.append(
+                    f"{path}: missing from the library; the copy of an earlier backup is in"
+                )
+            else:
+                self.report.findings.append(f"{path}: missing, or deleted while the backup was made")
+        for folder in self.changed:
+            sync_folder(folder)
+        self.report.files, self.report.size_bytes = len(entries), sum(entry.size_bytes for entry in entries)
+        return entries
+
+    def take_back(self) -> None:
+        """Removes what this backup brought: the disk is full, and others must be able to write."""
+        for path in self.brought:
+            path.unlink(missing_ok=True)
+
+    def _learn(self) -> None:
+        for backup in reversed(shelf.find_backups(self.root)):
+            if backup.kind == FULL:
+                try:
+                    self.known = {entry.path: entry for entry in read_manifest(backup.folder).entries}
+                except BackupError as error:
+                    self.report.findings.append(str(error))
+                    continue
+                return
+
+    def _require_space(self, files: list[tuple[str, os.stat_result]]) -> None:
+        device = self.root.stat().st_dev
+        new = (stat for path, stat in files if stat.st_dev != device and not self._unchanged(path, stat))
+        require_space(self.root, sum(stat.st_size for stat in new))
+
+    def _unchanged(self, path: str, stat: os.stat_result) -> Entry | None:
+        entry = self.known.get(path) or self._pooled(path)
+        if entry is None or entry.size_bytes != stat.st_size:
+            return None
+        if path in self.known and entry.modified_ns != stat.st_mtime_ns:
+            return None
+        return entry if _size(self.root / entry.stored) == entry.size_bytes else None
+
+    def _pooled(self, path: str) -> Entry | None:
+        """An original whose content, which is its name, an earlier or interrupted backup has brought."""
+        if not path.startswith(f"{ORIGINALS}/"):
+            return None
+        entry = Entry(path, Path(path).stem, 0, 0)
+        size = _size(self.root / entry.stored)
+        if size is None:
+            return None
+        return Entry(path, entry.sha256, size, int((self.root / entry.stored).stat().st_mtime_ns))
+
+    def _take(self, path: str, stat: os.stat_result) -> Entry | None:
+        """The entry of the file, whose content is in the pool now; None if it is gone, or cannot be read."""
+        if (entry := self._unchanged(path, stat)) is None:
+            try:
+                entry = self._bring(path, stat)
+            except FileNotFoundError:
+                return None
+            except OSError:
+                entry = self._unreadable(path)
+        self.progress(stat.st_size)
+        return entry and Entry(path, entry.sha256, entry.size_bytes, stat.st_mtime_ns)
+
+    def _bring(self, path: str, stat: os.stat_result) -> Entry:
+        source = Path(settings.MEDIA_ROOT) / path
+        digest, part = fetch(source, self.root / POOL / ARRIVING)
+        entry = Entry(path, digest, part.stat().st_size, stat.st_mtime_ns)
+        target = self.root / entry.stored
+        make_folder(target.parent)
+        settle(part, target)
+        failpoint("backup-file")
+        self.brought.append(target)
+        self.changed.add(target.parent)
+        self.report.new_files, self.report.new_bytes = (
+            self.report.new_files + 1,
+            self.report.new_bytes + stat.st_size,
+        )
+        if path.startswith(f"{ORIGINALS}/") and digest != source.stem:
+            return self._damaged(entry)
+        return entry
+
+    def _unreadable(self, path: str) -> Entry | None:
+        """What an earlier backup kept of it. Raises the current error where the fault is with the backup's disk."""
+        try:
+            hash_file(Path(settings.MEDIA_ROOT) / path)
+        except OSError as error:
+            kept = self._pooled(path) or self.known.get(path)
+            words = "; the copy of an earlier backup is in" if kept else ". Check the disk."
+            self.report.findings.append(f"{path}: cannot be read ({error.strerror}){words}")
+            return kept
+        raise  # noqa: PLE0704 - called while an exception is handled
+
+    def _damaged(self, entry: Entry) -> Entry:
+        kept = self._pooled(entry.path)
+        words = "the whole copy of an earlier backup is in" if kept else "it is in as it is"
+        self.report.findings.append(f"{entry.path}: damaged, its content is not what came in; {words}")
+        return kept or entry
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _files_below(root: Path, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    pending = [root / folder]
+    while pending:
+        try:
+            entries = sorted(os.scandir(pending.pop()), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(PART):
+                try:
+                    yield os.path.relpath(entry.path, root), entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue

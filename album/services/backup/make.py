@@ -1,0 +1,157 @@
+"""Making a backup: the database first, then the files, at last the manifest that makes it one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from album.exceptions import AlbumError, BackupError, StorageError, StorageFull
+from album.failpoints import failpoint
+from album.media.storage import require_mark
+from album.models import MediaItem
+from album.preparation.sidecars import FOLDER as SIDECARS
+from album.services.backup import database, shelf, status
+from album.services.backup.collect import BackupReport, Collector, Progress
+from album.services.backup.manifest import Header, Part, album_version, write_manifest
+from album.services.backup.shelf import DATABASE, FULL
+from album.services.backup.transfer import hash_file, make_folder, own_like, require_space, sync_folder
+from album.services.spool import ORIGINALS, storage_errors
+
+
+@dataclass(frozen=True, slots=True)
+class BackupOptions:
+    """``folders`` below ``MEDIA_ROOT``; none for the database alone. ``keep``: so many of its kind, or all."""
+
+    folders: tuple[str, ...] = (ORIGINALS, SIDECARS)
+    with_secrets: bool = False
+    keep: int | None = None
+    is_new_place: bool = False
+    is_restore_point: bool = False
+
+    @property
+    def kind(self) -> str:
+        return FULL if ORIGINALS in self.folders else DATABASE
+
+
+def make_backup(
+    root: Path, options: BackupOptions | None = None, *, progress: Progress = lambda size_bytes: None
+) -> BackupReport:
+    """What the new backup in ``root`` holds. ``progress`` is called with the size of each file, in bytes.
+
+    Earlier ones stay as they are, whatever happens.
+
+    Raises:
+        BackupError: this is no place for backups, or the database cannot be copied.
+        StorageError: the storage is missing, or disk or database failed. There is no new backup then.
+    """
+    options, root = options or BackupOptions(), root.absolute()
+    try:
+        with storage_errors(str(root), "no backup was made"):
+            _require_place(root, options)
+            with shelf.locked(root):
+                report = _make(root, options, progress)
+                if options.keep:
+                    report.removed = shelf.prune(root, options.kind, options.keep)
+            if not options.is_restore_point:
+                _note(root, report)
+    except DatabaseError as error:
+        status.note_failed_backup(str(error))
+        raise StorageError(f"the database failed ({error}), no backup was made. Retry later.") from error
+    except AlbumError as error:
+        status.note_failed_backup(str(error))
+        raise
+    return report
+
+
+def _require_place(root: Path, options: BackupOptions) -> None:
+    media = Path(settings.MEDIA_ROOT)
+    if root.resolve().is_relative_to(media.resolve()):
+        raise BackupError(f"{root} lies within the library. Choose a folder beside it, or better on another disk.")
+    if status.had_backups(root) and not (root / shelf.MARK).exists() and not options.is_new_place:
+        raise BackupError(
+            f"{root} held backups, and is empty or gone now: its disk is not mounted. Mount it; or, to begin anew "
+            "there, add --new."
+        )
+    if options.folders and MediaItem.objects.exists():
+        require_mark(media)
+
+
+def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupReport:
+    folder = shelf.next_folder(root, timezone.localdate().isoformat(), options.kind)
+    report, partial = BackupReport(folder, options.kind), folder.with_name(folder.name + shelf.PARTIAL)
+    collector = Collector(root, report, progress)
+    make_folder(partial)
+    try:
+        require_space(root, database.size_bytes())
+        target = partial / database.NAMES[connection.vendor]
+        contents = database.copy_database(target)
+        entries = collector.collect(options.folders, _originals() if ORIGINALS in options.folders else set())
+        header = Header(
+            made_at=timezone.now().isoformat(),
+            album=album_version(),
+            engine=connection.vendor,
+            database=_sealed(target),
+            **asdict(contents),
+            folders=list(options.folders),
+            secrets=_copy_secrets(partial) if options.with_secrets else [],
+        )
+        write_manifest(partial, header, entries)
+        for path in partial.rglob("*"):
+            own_like(path, root)
+        sync_folder(partial)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, StorageFull | OSError):
+            collector.take_back()
+        raise
+    failpoint("backup-manifest")
+    partial.rename(folder)
+    sync_folder(root)
+    parts = header.parts
+    report.size_bytes += sum(part.size_bytes for part in parts)
+    report.new_bytes += sum(part.size_bytes for part in parts)
+    return report
+
+
+def _originals() -> set[str]:
+    return set(MediaItem.objects.exclude(original="").values_list("original", flat=True))
+
+
+def _sealed(path: Path, shown: str = "") -> Part:
+    """The file as part of a backup, durable and readable by its owner only."""
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return Part(shown or path.name, hash_file(path), path.stat().st_size)
+
+
+def _copy_secrets(partial: Path) -> list[Part]:
+    wanted = {
+        "secret_key": Path(settings.VAR_DIR) / "secret_key",
+        "env": Path(os.environ.get("PHOTO_ALBUM_ENV_FILE") or settings.BASE_DIR / ".env"),
+    }
+    folder = partial / "secrets"
+    folder.mkdir(mode=0o700)
+    parts = []
+    for name_, path in wanted.items():
+        if path.is_file():
+            shutil.copyfile(path, folder / name_)
+            parts.append(_sealed(folder / name_, f"secrets/{name_}"))
+    sync_folder(folder)
+    return parts
+
+
+def _note(root: Path, report: BackupReport) -> None:
+    status.note_backup(
+        root,
+        folder=str(report.folder),
+        kind=report.kind,
+        size_bytes=report.size_bytes,
+        findings=len(report.findings),
+    )

@@ -1,0 +1,118 @@
+"""The folder of all backups: which are there and whole, whose turn it is, and what may go."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from album.exceptions import BackupError
+from album.services.backup import manifest
+from album.services.backup.transfer import make_folder, sync_folder
+
+FULL, DATABASE = "full", "database"
+PARTIAL = ".partial"
+MARK = ".photo-album-backups"
+_NAME = re.compile(rf"(\d{{6,}})-\d{{4}}-\d\d-\d\d-({FULL}|{DATABASE})({re.escape(PARTIAL)})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was finished; whether it is still whole, only verifying it tells."""
+
+    folder: Path
+    number: int
+    kind: str
+
+    @property
+    def root(self) -> Path:
+        return self.folder.parent
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Held by whoever writes into the folder of all backups, which is made if need be.
+
+    Raises:
+        BackupError: somebody else holds it.
+        OSError: it cannot be made or written.
+    """
+    make_folder(root)
+    with (root / MARK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupError(f"{root}: another backup or drill is working there. Wait for its end.") from error
+        yield
+
+
+def find_backups(root: Path) -> list[Backup]:
+    """The finished ones, oldest first. The clock may have been wrong: their numbers tell the order."""
+    found = []
+    for path in root.iterdir() if root.is_dir() else ():
+        name = _NAME.fullmatch(path.name)
+        if name and not name[3] and (path / manifest.NAME).is_file():
+            found.append(Backup(path, int(name[1]), name[2]))
+    return sorted(found, key=lambda backup: backup.number)
+
+
+def find_backup(folder: Path) -> Backup:
+    """The backup in ``folder``, or the newest of those in it, a full one before one of the database only.
+
+    Raises:
+        BackupError: there is none.
+    """
+    folder = folder.absolute()
+    name = _NAME.fullmatch(folder.name)
+    if name and name[3]:
+        raise BackupError(f"{folder}: this backup was interrupted and is not whole. Use another one.")
+    if name and folder.is_dir():
+        manifest.read_manifest(folder)
+        return Backup(folder, int(name[1]), name[2])
+    backups = find_backups(folder)
+    if not backups:
+        raise BackupError(f"{folder}: there is no complete backup. Is its disk mounted?")
+    return max(backups, key=lambda backup: (backup.kind == FULL, backup.number))
+
+
+def next_folder(root: Path, day: str, kind: str) -> Path:
+    """The name for the next one; what an interrupted one left behind is removed. Raises OSError."""
+    numbers = [0]
+    for path in list(root.iterdir()):
+        if name := _NAME.fullmatch(path.name):
+            numbers.append(int(name[1]))
+            if name[3]:
+                shutil.rmtree(path)
+    return root / f"{max(numbers) + 1:06}-{day}-{kind}"
+
+
+def prune(root: Path, kind: str, keep: int) -> int:
+    """How many older backups of that kind were removed, and with them the contents that no other one has.
+
+    Raises:
+        BackupError: a manifest cannot be read, so nobody knows what it needs: no content was removed.
+        OSError: the disk fails.
+    """
+    old = [backup for backup in find_backups(root) if backup.kind == kind][:-keep]
+    for backup in old:
+        # Without its manifest it is none any more, however far the removal comes.
+        (backup.folder / manifest.NAME).unlink()
+        shutil.rmtree(backup.folder)
+    if old:
+        sync_folder(root)
+        if kind == FULL:
+            _sweep(root)
+    return len(old)
+
+
+def _sweep(root: Path) -> None:
+    needed = {
+        entry.stored for backup in find_backups(root) for entry in manifest.read_manifest(backup.folder).entries
+    }
+    for path in (root / manifest.POOL).glob("*/*"):
+        if str(path.relative_to(root)) not in needed:
+            path.unlink()

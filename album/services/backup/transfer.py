@@ -1,0 +1,108 @@
+"""Bringing one file from here to there: a second name for it where the file system can, else a durable copy."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+from album.exceptions import StorageFull
+
+CHUNK_BYTES = 1 << 20
+READ_ONLY = 0o440
+PRIVATE = 0o700
+SPARE_BYTES = 64 << 20
+"""What stays free on a disk: the album may live there, too, and must be able to write."""
+
+
+def fetch(source: Path, folder: Path, *, known: str = "", may_link: bool = True) -> tuple[str, Path]:
+    """The SHA-256 of ``source``, and a durable file in ``folder`` with its content that has no name yet.
+
+    With its content ``known`` already a linked file is not read again. Raises OSError, and leaves nothing then.
+    """
+    make_folder(folder)
+    part = folder / f"{secrets.token_hex(8)}.part"
+    try:
+        if may_link and _is_linked(source, part):
+            return known or hash_file(part), part
+        digest = hash_file(source, part)
+        own_like(part, folder)
+        return digest, part
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def settle(part: Path, target: Path) -> None:
+    """Gives what was fetched its name; the folder is not synced yet. Raises OSError."""
+    try:
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)  # where both are one file, a rename does nothing
+
+
+def hash_file(path: Path, copy: Path | None = None) -> str:
+    """The SHA-256 of what was read, and, if wanted, written and synced meanwhile. Raises OSError.
+
+    Reading and writing everything once must not push out of memory what people look at.
+    """
+    digest = sha256()
+    with path.open("rb") as file:
+        if copy is None:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+        else:
+            with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), "wb") as written:
+                while chunk := file.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    written.write(chunk)
+                written.flush()
+                os.fsync(written.fileno())
+                os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return digest.hexdigest()
+
+
+def make_folder(folder: Path) -> None:
+    """Returns when the folder is there, private if it is new, and owned like the one it lies in. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        own_like(folder, folder.parent)
+        sync_folder(folder.parent)
+
+
+def require_space(folder: Path, size_bytes: int) -> None:
+    """Returns when so much fits. Raises StorageFull."""
+    free = shutil.disk_usage(folder).free
+    if size_bytes + SPARE_BYTES > free:
+        needed, there = (f"{number / 1e6:,.0f} MB" for number in (size_bytes + SPARE_BYTES, free))
+        raise StorageFull(f"{folder}: storage full, {needed} are needed and {there} free. Nothing was written.")
+
+
+def own_like(path: Path, other: Path) -> None:
+    """What root makes belongs to whom the folder around it belongs: the album's services shall read it."""
+    if os.geteuid() == 0:
+        stat = other.stat()
+        os.chown(path, stat.st_uid, stat.st_gid)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in it durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_linked(source: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, one without links, too many of them, or not allowed
+        return False
+    return True

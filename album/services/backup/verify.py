@@ -1,0 +1,66 @@
+"""Is a backup what it was when it was made, and does this album know its tables?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.db.migrations.loader import MigrationLoader
+
+from album.exceptions import BackupError
+from album.services.backup.collect import Progress
+from album.services.backup.manifest import Header, Manifest, album_version, read_manifest
+from album.services.backup.shelf import Backup
+from album.services.backup.transfer import hash_file
+from album.services.spool import storage_errors
+
+PROBLEMS_SHOWN = 10
+
+
+def verify_backup(backup: Backup, *, progress: Progress = lambda size_bytes: None) -> Manifest:
+    """What the backup holds, after each of its bytes was read. ``progress`` is called with the size of each file.
+
+    Raises:
+        BackupError: it is incomplete, something is missing or has changed, or this album is too old for it.
+        StorageError: the disk fails.
+    """
+    with storage_errors(str(backup.folder), "nothing was changed"):
+        manifest = read_manifest(backup.folder)
+    _require_known(backup, manifest.header)
+    files = [(backup.folder / part.name, part.sha256, part.size_bytes) for part in manifest.header.parts]
+    stored = {entry.stored: entry for entry in manifest.entries}
+    files += [(backup.root / path, entry.sha256, entry.size_bytes) for path, entry in stored.items()]
+    problems = []
+    for path, digest, size_bytes in files:
+        if words := find_problem(path, digest, size_bytes):
+            problems.append(words)
+        progress(size_bytes)
+    if problems:
+        shown = "\n".join(f"  {words}" for words in problems[:PROBLEMS_SHOWN])
+        raise BackupError(
+            f"{backup.folder}: {len(problems)} of {len(files)} files are not as they were. Use another.\n{shown}"
+        )
+    return manifest
+
+
+def find_problem(path: Path, digest: str, size_bytes: int) -> str:
+    """What is wrong with the file, in words that name it; empty if it is whole."""
+    try:
+        if (size := path.stat().st_size) != size_bytes:
+            return f"{path} is cut off: {size:,} bytes instead of {size_bytes:,}"
+        return "" if hash_file(path) == digest else f"{path} is damaged: its content has changed"
+    except FileNotFoundError:
+        return f"{path} is missing"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+
+
+def _require_known(backup: Backup, header: Header) -> None:
+    """Raises BackupError for migrations that this album has not got."""
+    migrations = MigrationLoader(None).disk_migrations or {}
+    known = {*migrations, *(key for migration in migrations.values() for key in migration.replaces)}
+    unknown = sorted(set(header.migrations) - {f"{app}.{name}" for app, name in known})
+    if unknown:
+        raise BackupError(
+            f"{backup.folder}: made by a newer album ({header.album}; this is {album_version()}), whose tables are "
+            f"unknown here: {', '.join(unknown[:3])}. Install that version and restore with it."
+        )
