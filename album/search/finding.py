@@ -6,13 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from django.utils.translation import gettext as _
 
-from album import queries
-from album.models import MediaItem
 from album.queries import BadPosition, Cursor, GridRow, Viewer, cut
+from album.queries.pages import rows_of
 from album.search.filters import found_by
-from album.search.fulltext import among
 from album.search.parse import MAX_CHARACTERS, Query, parse
-from album.search.ranking import MOST, Ranking, rank, rank_similar
+from album.search.ranking import MOST, Ranking, newest, rank, rank_similar
 from album.search.reasons import explain
 
 OFFSET_DIGITS = 6
@@ -76,19 +74,17 @@ def find_similar(item_id: int, user: Viewer, *, before: str, limit: int) -> Foun
 
 
 def _find_newest(query: Query, user: Viewer, before: str, limit: int) -> Found:
-    items = found_by(query, user)
-    page = queries.older_than(items, Cursor.read(before)) if before else items.order_by("-timeline_at", "-pk")
-    rows, after = cut(queries.grid_rows(page[: limit + 1], user), limit)
+    ids = newest(query, user, limit + 1, Cursor.read(before) if before else None) if query.clauses else []
+    rows, after = cut(rows_of(ids, user), limit)
     return Found(rows, str(after) if after else None, explain([row.pk for row in rows], query, {}))
 
 
 def _piece(ranking: Ranking, user: Viewer, offset: int, limit: int) -> tuple[list[GridRow], str | None]:
     ids = ranking.ids[offset : offset + limit]
-    places = {pk: place for place, pk in enumerate(ids)}
     # The ranking holds only what the viewer may see.
-    rows = queries.grid_rows(MediaItem.objects.filter(among(ids)), user)
+    rows = rows_of(ids, user)
     after = str(offset + limit) if len(ranking.ids) > offset + limit else None
-    return sorted(rows, key=lambda row: places[row.pk]), after
+    return rows, after
 
 
 def _offset(before: str) -> int:

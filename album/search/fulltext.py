@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -67,14 +66,6 @@ def latest(clauses: Iterable[Clause], most: int, columns: tuple[str, ...] = ()) 
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} ORDER BY {_key()} DESC LIMIT %s", [*values, most])
         return [pk for (pk,) in cursor.fetchall()]
-
-
-def among(ids: Iterable[int]) -> Q:
-    """The condition that an item is one of ``ids``, however many: they are one parameter."""
-    listed = json.dumps(list(ids))
-    if connection.vendor == "sqlite":
-        return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [listed]))
-    return Q(pk__in=RawSQL("SELECT value::bigint FROM json_array_elements_text(%s::json)", [listed]))
 
 
 def _key() -> str:

@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 
 from album.models import MediaItem
-from album.queries import Viewer, visible_to
+from album.queries import Cursor, Viewer, older_than
+from album.queries.access import visible_among, visible_one_by_one
+from album.queries.pages import ids_of, newest_ids
 from album.search import semantic
-from album.search.filters import passing
-from album.search.fulltext import NAMING, among, is_indexed, latest
-from album.search.parse import Query
+from album.search.filters import found_by, passing
+from album.search.fulltext import NAMING, is_indexed, latest
+from album.search.parse import Query, Term
 
 MOST = 1000
 """Items that are put in order. Who wants to see more sorts by date, or says more of what is looked for."""
 FEW = 200
 """With fewer than this many left for the viewer, what lies beyond the first ``MOST`` is asked for as well."""
 MOST_OF_ALL = 200_000
+_OF_LISTS = ("", "tag", "album", "person", "place", "camera")
 _RANK_OFFSET = 60
 """Source: Cormack, Clarke, Büttcher 2009, Reciprocal Rank Fusion: k = 60."""
 
@@ -43,26 +46,42 @@ def rank(query: Query, user: Viewer) -> Ranking:
     Lists are fused by reciprocal ranks: items whose words match, those among them that are named so by title, tag,
     person or place (both newest first), and those that look like it (the most alike first).
     """
-    visible = visible_to(user)
-    worded = _by_words(query, user, visible)
+    worded = _by_words(query, user)
     looks = semantic.Lookalikes()
     if describes_looks(query):
         looks = semantic.like_text(query.sentence, most=MOST)
-    alike = _visible_alike(query, user, visible, looks)
+    alike = _visible_alike(query, user, looks)
     if looks.more and len(alike) < FEW:
         looks = semantic.like_text(query.sentence, most=MOST_OF_ALL)
-        alike = _visible_alike(query, user, visible, looks)
+        alike = _visible_alike(query, user, looks)
     plain = [clause for clause in query.free if is_indexed(clause)]
     named = set(latest(plain, MOST, NAMING)) if worded and alike and plain else set()
     lists = [worded, [pk for pk in worded if pk in named], alike[:MOST]]
     similarities = {pk: looks.similarities[pk] for pk in alike}
-    return Ranking(fuse(lists), similarities, len(worded) >= MOST or looks.more, looks.problem)
+    return Ranking(fuse(lists) if alike else worded, similarities, len(worded) >= MOST or looks.more, looks.problem)
+
+
+def newest(query: Query, user: Viewer, most: int, before: Cursor | None = None) -> list[int]:
+    """Ids of what ``user`` may see and ``query`` finds, newest first from ``before`` on, at most ``most``."""
+
+    def after_place(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
+        return older_than(items, before) if before else items.order_by("-timeline_at", "-pk")
+
+    indexed = [clause for clause in query.clauses if is_indexed(clause)]
+    if has_many := any(not term.is_excluded for clause in indexed for term in clause):
+        found = latest(indexed, MOST)
+        if len(found) < MOST:
+            others = [clause for clause in query.clauses if clause not in indexed]
+            return ids_of(after_place(passing(visible_among(user, found), others, user))[:most])
+    if has_many or not any(_is_of_lists(term) for clause in query.clauses for term in clause):
+        return newest_ids(after_place(passing(visible_one_by_one(user), query.clauses, user)), most)
+    return ids_of(after_place(found_by(query, user))[:most])
 
 
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
     """What looks like this picture, of all that ``user`` may see."""
     looks = semantic.like_picture(item_id, most=MOST)
-    alike = _visible_alike(Query(), user, visible_to(user), looks)
+    alike = _visible_alike(Query(), user, looks)
     return Ranking(alike, looks.similarities, looks.more, looks.problem)
 
 
@@ -83,27 +102,28 @@ def describes_looks(query: Query) -> bool:
     return any(word.isalpha() for term in terms for word in term.words)
 
 
-def _by_words(query: Query, user: Viewer, visible: QuerySet[MediaItem]) -> list[int]:
+def _by_words(query: Query, user: Viewer) -> list[int]:
     """Ids of what the query finds, newest first: all, or ``MOST``, or of many those that came in last."""
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
     others = [clause for clause in query.clauses if clause not in indexed]
     if any(clause in query.free for clause in indexed):
         found = latest(indexed, MOST)
         if len(found) < MOST or not others:
-            items = passing(visible, others, user).filter(among(found))
-            ids = list(items.order_by("-timeline_at", "-pk").values_list("pk", flat=True)) if found else []
+            items = passing(visible_among(user, found), others, user)
+            ids = ids_of(items.order_by("-timeline_at", "-pk")) if found else []
             if len(found) < MOST or len(ids) >= FEW:
                 return ids
     # Most of what came in last is not for this viewer: the whole list is looked through.
-    newest = passing(visible, query.clauses, user).order_by("-timeline_at", "-pk")
-    return list(newest.values_list("pk", flat=True)[:MOST])
+    return newest(query, user, MOST)
 
 
-def _visible_alike(
-    query: Query, user: Viewer, visible: QuerySet[MediaItem], looks: semantic.Lookalikes
-) -> list[int]:
+def _is_of_lists(term: Term) -> bool:
+    """True where the database reads a list of items first, which may be short."""
+    return term.field in _OF_LISTS or (term.field == "is" and term.value == "favourite")
+
+
+def _visible_alike(query: Query, user: Viewer, looks: semantic.Lookalikes) -> list[int]:
     if not looks.similarities:
         return []
-    items = passing(visible.filter(among(looks.similarities)), query.filters, user)
-    found = set(items.order_by().values_list("pk", flat=True))
+    found = set(ids_of(passing(visible_among(user, looks.similarities), query.filters, user).order_by()))
     return [pk for pk in looks.similarities if pk in found]

@@ -14,8 +14,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from album.models import ItemPerson, ItemTag, MediaItem
-from album.queries import Viewer, visible_albums, visible_to
-from album.search.fulltext import among, latest
+from album.queries import Viewer, visible_albums
+from album.queries.access import visible_among
+from album.search.fulltext import latest
 from album.search.parse import MAX_CHARACTERS, Term, words_of
 
 MOST_OF_A_KIND = 4
@@ -75,7 +76,7 @@ def suggest(user: Viewer, text: str) -> list[Suggestion]:
     found = []
     for name, (column, kind, names_in) in _KINDS.items():
         if wanted in ("", name) and (ids := latest([(term,)], LOOKED_AT, (column,))):
-            items = visible_to(user).filter(among(ids)).order_by()
+            items = visible_among(user, ids).order_by()
             counts = Counter(label for label in names_in(items) if _fits(words, label))
             for label, count in counts.most_common(MOST_OF_A_KIND):
                 found.append(Suggestion(name, kind, label, f"{before}{name}:{_quoted(label)} ", count))
