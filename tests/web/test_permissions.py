@@ -179,6 +179,8 @@ RULES = {  # name: (GET, POST)
     "album:offline": ("yyyyyyyy", "--------"),
     "album:share_target": ("--------", "iiffffff"),
     "album:healthz": ("yyyyyyyy", "--------"),
+    "album:status": ("iifffffy", "--------"),
+    "album:metrics": ("nnnnnnnn", "--------"),  # with a token only: tests/web/test_status.py
 }
 OTHER_METHODS = {
     ("HEAD", "album:upload_piece"): "iinnnnyn",

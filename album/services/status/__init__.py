@@ -1,0 +1,30 @@
+"""How the album is, a line for each thing that may fail. The page, the command and the metrics tell the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from django.db import DatabaseError
+from django.utils.translation import gettext as _
+
+from album.services.status import library, machine, running
+from album.services.status.line import Line, State, worst
+
+CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (running.check, library.check, machine.check)
+__all__ = ("Line", "State", "check_status", "worst")
+
+
+def check_status(*, asks_web: bool = True) -> list[Line]:
+    """All lines. Takes about a second, in which workers answer. ``asks_web``: the web server is another process."""
+    lines = list(running.check_web()) if asks_web else []
+    for check in CHECKS:
+        try:
+            lines += check()
+        except DatabaseError as error:
+            told = [line.state for line in lines if line.name in ("database", "version")]
+            if "problem" not in told:
+                words = _("does not answer: %(reason)s") % {"reason": error}
+                lines.append(
+                    Line("database", _("Database"), "problem", words, "manage.py check --database default")
+                )
+    return lines
