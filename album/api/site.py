@@ -108,6 +108,9 @@ class NightShape(serializers.Serializer[Any]):
     kind = serializers.CharField()
     at = serializers.DateTimeField(default_timezone=UTC, allow_null=True)
     is_overdue = serializers.BooleanField()
+    is_missing = serializers.BooleanField(
+        help_text="The settings ask for it, and beat has no such row: `manage.py setup_beat_schedule` writes it."
+    )
 
 
 class Counts(serializers.Serializer[Any]):

@@ -190,15 +190,15 @@ def _sentences(profile: Profile, stages: Sequence[StagePlan], postponed: Sequenc
         yield f"Descriptions come from {ids['caption']}: no captioner of the profile can be used. {more}"
 
 
-def downloads_for(profile: Profile, cache: Path, total_bytes: int) -> list[Entry]:
-    """What is still to be fetched so that the profile's stages can run: one encoder, and a captioner or taggers.
+def recommended_for(profile: Profile, cache: Path, total_bytes: int) -> list[Entry]:
+    """What suits the machine best: one encoder, and a captioner or taggers.
 
     A preferred entry that only ``export_models`` makes is passed over, unless it is there already.
     """
     groups: list[tuple[str, ...]] = [profile.embed, profile.caption]
     if not profile.caption:
         groups += [DETECTORS, CLASSIFIERS]
-    wanted = []
+    best = []
     for names in groups:
         usable = (
             CATALOGUE[name]
@@ -206,10 +206,13 @@ def downloads_for(profile: Profile, cache: Path, total_bytes: int) -> list[Entry
             if (CATALOGUE[name].runtime != "torch" or torch_version())
             and fitting_micro_batch(profile, CATALOGUE[name], total_bytes)
         )
-        first = next((entry for entry in usable if installed(entry, cache) or entry.origin == "hub"), None)
-        if first and not installed(first, cache):
-            wanted.append(first)
-    return wanted
+        best += [entry for entry in usable if installed(entry, cache) or entry.origin == "hub"][:1]
+    return best
+
+
+def downloads_for(profile: Profile, cache: Path, total_bytes: int) -> list[Entry]:
+    """What of ``recommended_for`` is still to be fetched."""
+    return [entry for entry in recommended_for(profile, cache, total_bytes) if not installed(entry, cache)]
 
 
 def _stages_of(plans: Sequence[StagePlan]) -> tuple[StagePlan, ...]:

@@ -16,9 +16,11 @@ from album.queries.access import (
     visible_to,
 )
 from album.queries.albums import (
+    CHOICES_MOST,
     AlbumCard,
     album_cards,
     album_counts,
+    companions,
     in_order_of,
     parents_of,
     place_of,
@@ -43,6 +45,7 @@ from album.queries.pages import (
 from album.queries.sharing import openable_through, shared_items, valid_links
 
 __all__ = (
+    "CHOICES_MOST",
     "AlbumCard",
     "BadFilter",
     "BadPosition",
@@ -56,6 +59,7 @@ __all__ = (
     "album_counts",
     "albums_with",
     "archive_of",
+    "companions",
     "cut",
     "editable_albums",
     "editable_by",

@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 
 from album.models import Album, AlbumItem, ItemTag, MediaItem, Person, Status
 from album.models.rules import EXACT_COLUMNS
-from album.queries.access import automatic, in_album, shown
+from album.queries.access import automatic, in_album, shown, visible_albums
 from album.queries.pages import BadPosition, Cursor, newer_than, older_than
 
 CHOICES_MOST = 200
@@ -159,6 +159,18 @@ def _by_hand(album: Album, items: QuerySet[MediaItem], before: str) -> QuerySet[
         place, pk = int(match[1], 16), int(match[2], 16)
         items = items.filter(Q(place__gt=place) | Q(place=place, pk__gt=pk))
     return items.order_by("place", "pk")
+
+
+def companions(user: User) -> QuerySet[User]:
+    """With whom ``user`` shares an album already: whoever owns or may see one that ``user`` sees, by name.
+
+    Of them the page of its people tells anyhow; no other account is disclosed.
+    """
+    albums = visible_albums(user).order_by().values("pk")
+    together = Q(pk__in=Album.objects.filter(pk__in=albums).order_by().values("owner"))
+    for role in (Album.admins, Album.editors, Album.viewers):
+        together |= Q(pk__in=role.through.objects.filter(album__in=albums).values("user"))
+    return User.objects.filter(together, is_active=True).exclude(pk=user.pk).order_by("username")
 
 
 def rule_choices(owner: User) -> dict[str, list[str]]:

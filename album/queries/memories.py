@@ -30,20 +30,29 @@ def memories_of(user: Viewer, today: date) -> list[Memory]:
 
     Where this year has no 29 February, those of that day are remembered on the 28th.
     """
-    items = timeline_of(user)
-    first = items.order_by("timeline_at").values_list("timeline_at", flat=True).first()
-    days = [] if first is None else _days(today, first.year)
-    # Each day is read from the index; for an OR of them SQLite would read the whole library.
-    found = [items.filter(timeline_at__gte=start, timeline_at__lt=end).values("pk") for start, end in days]
-    if not found:
+    ids = _ids_of_day(user, today)
+    if not ids:
         return []
-    ids = found[0].union(*found[1:], all=True).values_list("pk", flat=True)
-    rows = grid_rows(_best_first(MediaItem.objects.filter(pk__in=list(ids)), user)[:ROWS_MAX], user)
+    rows = grid_rows(_best_first(MediaItem.objects.filter(pk__in=ids), user)[:ROWS_MAX], user)
     years = sorted(rows, key=lambda row: row.clock[:4], reverse=True)  # stable: the best stay first
     return [
         Memory(int(year), today.year - int(year), list(of_year))
         for year, of_year in groupby(years, key=lambda row: row.clock[:4])
     ]
+
+
+def has_memories(user: Viewer, today: date) -> bool:
+    """Whether ``memories_of`` would find something. Two short statements."""
+    return bool(_ids_of_day(user, today, most=1))
+
+
+def _ids_of_day(user: Viewer, today: date, most: int | None = None) -> list[int]:
+    items = timeline_of(user)
+    first = items.order_by("timeline_at").values_list("timeline_at", flat=True).first()
+    days = [] if first is None else _days(today, first.year)
+    # Each day is read from the index; for an OR of them SQLite would read the whole library.
+    found = [items.filter(timeline_at__gte=start, timeline_at__lt=end).values("pk") for start, end in days]
+    return list(found[0].union(*found[1:], all=True).values_list("pk", flat=True)[:most]) if found else []
 
 
 def _days(today: date, first_year: int) -> list[tuple[datetime, datetime]]:

@@ -68,6 +68,7 @@ class GridRow(NamedTuple):
     title: str
     description: str
     ai_description: str
+    ai_weights: str
     original_name: str
     clock: str
     has_clip: bool

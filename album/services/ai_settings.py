@@ -51,13 +51,17 @@ class NextNight:
     at: datetime | None
     is_overdue: bool = False
     """Beat should have rung already, and has not."""
+    is_missing: bool = False
+    """The settings ask for it, and beat knows nothing of it: its row is gone, switched off or has no hour."""
 
 
 def next_nights() -> list[NextNight]:
     """When beat will ring for photos and for videos, by its own rows, arithmetic and time zone."""
     rows = PeriodicTask.objects.select_related("crontab").filter(name__in=NIGHTS.values())
     entries = {entry.name: entry for entry in rows}
-    return [_next_night(kind, entries.get(name)) for kind, name in NIGHTS.items()]
+    row = AIProcessingSettings.load()
+    is_asked = row.processing_enabled and row.scheduled_processing
+    return [_next_night(kind, entries.get(name), is_asked) for kind, name in NIGHTS.items()]
 
 
 def is_beat_heard() -> bool:
@@ -66,9 +70,9 @@ def is_beat_heard() -> bool:
     return entry is not None and timezone.now() - (entry.last_run_at or entry.date_changed) < BEAT_IS_HEARD
 
 
-def _next_night(kind: Kind, entry: PeriodicTask | None) -> NextNight:
+def _next_night(kind: Kind, entry: PeriodicTask | None, is_asked: bool) -> NextNight:
     if entry is None or not entry.enabled or entry.crontab is None:
-        return NextNight(kind, None)
+        return NextNight(kind, None, is_missing=is_asked)
     # Beat counts from here too where an entry has never run (ModelEntry in django_celery_beat.schedulers).
     since = entry.last_run_at or entry.date_changed
     is_due, wait_s = entry.schedule.is_due(since)

@@ -19,6 +19,8 @@ from album.queries import editable_albums, fillable_albums, items_of, owned_by, 
 from album.services.grants import revoke_albums, revoke_shares
 
 DEPTH_MAX = 8
+RULES_MAX = 100
+"""Automatic albums of one owner: the rules of all are asked whenever somebody looks who sees them."""
 ARRANGED_MAX = 5000
 """So many items are put in order by hand at once; what lies in the album beyond them follows."""
 
@@ -193,12 +195,22 @@ def _check_rule(user: User, album: Album, before: Album | None) -> None:
         album.rule = AlbumRule.from_json(album.rule).to_json()
         if album.order == Album.Order.BY_HAND:
             raise AlbumRefused(_("An automatic album is ordered by date."))
+        if before is None:
+            _check_rules_left(user)
     if before is None or album.rule == old:
         return
     if (album.rule is None) != (old is None):
         raise AlbumRefused(_("An album is either picked by hand or automatic; make another one."))
     if not (user.is_superuser or album.owner_id == user.pk):
         raise AlbumRefused(_("Only its owner can change the rule of an automatic album."))
+
+
+def _check_rules_left(user: User) -> None:
+    if Album.objects.filter(owner=user, rule__isnull=False).count() >= RULES_MAX:
+        raise AlbumRefused(
+            _("You have %(count)d automatic albums, and nobody can have more. Delete one that you need less.")
+            % {"count": RULES_MAX}
+        )
 
 
 def _check_parent(user: User, album: Album) -> None:

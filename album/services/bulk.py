@@ -30,6 +30,10 @@ class AlbumForbidden(BulkRefused):
     """The user sees the album and may not change what is in it."""
 
 
+class AlbumFillsItself(AlbumForbidden):
+    """Nobody puts items into an automatic album, or takes them out."""
+
+
 class AlbumUnknown(BulkRefused):
     """The user sees no such album."""
 
@@ -135,7 +139,7 @@ def add_to_album(*, user: User, ids: Sequence[int], album_id: int) -> Outcome:
     What others own stays where they put it: an album of one's own would show it to people they did not choose.
 
     Raises:
-        AlbumUnknown, AlbumForbidden: which of the two hinders.
+        AlbumUnknown, AlbumForbidden, AlbumFillsItself: which of them hinders.
     """
     album = _fillable(user, album_id)
     outcome = _sort_out(user, ids, owned_by(user))
@@ -162,7 +166,7 @@ def remove_from_album(*, user: User, ids: Sequence[int], album_id: int) -> Outco
     """Takes items out of an album that ``user`` may fill; they stay everywhere else.
 
     Raises:
-        AlbumUnknown, AlbumForbidden: which of the two hinders.
+        AlbumUnknown, AlbumForbidden, AlbumFillsItself: which of them hinders.
     """
     album = _fillable(user, album_id)
     with transaction.atomic():
@@ -193,11 +197,15 @@ def _sort_out(user: User, ids: Sequence[int], allowed: QuerySet[MediaItem]) -> O
 
 
 def _fillable(user: User, album_id: int) -> Album:
-    album = fillable_albums(user).filter(pk=album_id).first()
-    if album is None and visible_albums(user).filter(pk=album_id).exists():
-        raise AlbumForbidden(_("You may look at this album, and not change what is in it."))
+    album = visible_albums(user).filter(pk=album_id).first()
     if album is None:
         raise AlbumUnknown(_("There is no such album."))
+    if album.rule is not None:
+        raise AlbumFillsItself(
+            _("This album fills itself by its rule. Change the rule, or choose an album that is picked by hand.")
+        )
+    if not fillable_albums(user).filter(pk=album_id).exists():
+        raise AlbumForbidden(_("You may look at this album, and not change what is in it."))
     return album
 
 

@@ -28,6 +28,7 @@ class ModelState:
     problem: str
     fits: bool
     is_used: bool
+    is_recommended: bool
     download: WeightsDownload | None
 
     @property
@@ -86,16 +87,17 @@ def report_machine() -> MachineReport:
 
 def _models_of(profile: Profile, hardware: Hardware, used: set[str]) -> tuple[ModelState, ...]:
     from album.inference.catalogue import CATALOGUE
-    from album.inference.profiles import CLASSIFIERS, DETECTORS, fitting_micro_batch
+    from album.inference.profiles import CLASSIFIERS, DETECTORS, fitting_micro_batch, recommended_for
 
     names = dict.fromkeys((*profile.embed, *profile.caption, *DETECTORS, *CLASSIFIERS))
     rows = {row.name: row for row in WeightsDownload.objects.filter(name__in=names)}
+    best = recommended_for(profile, settings.MODELS_CACHE_DIR, hardware.total_bytes)
     models = []
     for name in names:
         entry = CATALOGUE[name]
         state, problem = _state_of(entry)
         fits = bool(fitting_micro_batch(profile, entry, hardware.total_bytes))
-        models.append(ModelState(entry, state, problem, fits, name in used, rows.get(name)))
+        models.append(ModelState(entry, state, problem, fits, name in used, entry in best, rows.get(name)))
     return tuple(models)
 
 

@@ -29,7 +29,10 @@ PASSWORD_MAX_LENGTH = 128
 ATTEMPTS_S = 15 * 60
 """So long a wrong password is remembered."""
 ATTEMPTS_PER_ADDRESS, ATTEMPTS_PER_LINK = 5, 50
+HOUR_S = 60 * 60
 VISIT_NOTED_S = 60
+ZIPS_PER_HOUR = 12
+"""So often within an hour a link gives all that it shows as one file: each time every original is read."""
 
 
 class LinkRefused(AlbumError):
@@ -42,6 +45,10 @@ class WrongPassword(AlbumError):
 
 class TooManyAttempts(QuotaExceeded):
     """Passwords were tried too often."""
+
+
+class TooManyDownloads(QuotaExceeded):
+    """A link was downloaded as a whole too often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,29 +134,49 @@ def check_link_password(*, link: ShareLink, password: str, address: str) -> None
     with transaction.atomic():
         ShareLink.objects.select_for_update().get(pk=link.pk)
         for key, most in limits.items():
-            _require_attempts_left(key, most)
+            if left_s := _wait_s(key, most):
+                minutes = math.ceil(left_s / 60)
+                message = _("Too many wrong passwords. Try again in %(minutes)d minutes.") % {"minutes": minutes}
+                raise TooManyAttempts(message, retry_after_s=left_s)
         for key in limits:
-            _count_attempt(key, 1)
+            _count(key, 1, ATTEMPTS_S)
     if not check_password(password[:PASSWORD_MAX_LENGTH], link.password):
         raise WrongPassword(_("This password is not the right one."))
     for key in limits:
-        _count_attempt(key, -1)
+        _count(key, -1, ATTEMPTS_S)
 
 
-def _require_attempts_left(key: str, most: int) -> None:
-    attempts, until = cache.get(key, (0, 0.0))
-    left_s = until - time.time()
-    if attempts >= most and left_s > 0:
-        minutes = math.ceil(left_s / 60)
-        message = _("Too many wrong passwords. Try again in %(minutes)d minutes.") % {"minutes": minutes}
-        raise TooManyAttempts(message, retry_after_s=left_s)
+def count_zip(*, link: ShareLink) -> None:
+    """Returns if ``link`` may be downloaded as a whole now, which then counts.
+
+    Raises:
+        TooManyDownloads: say when to come back.
+    """
+    key = f"share-zip-{link.pk}"
+    with transaction.atomic():
+        ShareLink.objects.select_for_update().get(pk=link.pk)
+        if left_s := _wait_s(key, ZIPS_PER_HOUR):
+            minutes = math.ceil(left_s / 60)
+            message = _(
+                "All of it was downloaded too often within an hour. Try again in %(minutes)d minutes; "
+                "until then you can download one photo or video at a time."
+            )
+            raise TooManyDownloads(message % {"minutes": minutes}, retry_after_s=left_s)
+        _count(key, 1, HOUR_S)
 
 
-def _count_attempt(key: str, change: int) -> None:
-    attempts, until = cache.get(key, (0, 0.0))
+def _wait_s(key: str, most: int) -> float:
+    """Seconds until what was counted ``most`` times may be done again; 0: now."""
+    times, until = cache.get(key, (0, 0.0))
+    return max(0.0, until - time.time()) if times >= most else 0.0
+
+
+def _count(key: str, change: int, for_s: int) -> None:
+    """Counts anew ``for_s`` after the first time."""
+    times, until = cache.get(key, (0, 0.0))
     now = time.time()
-    until = until if until > now else now + ATTEMPTS_S
-    cache.set(key, (max(attempts + change, 0), until), timeout=math.ceil(until - now))
+    until = until if until > now else now + for_s
+    cache.set(key, (max(times + change, 0), until), timeout=math.ceil(until - now))
 
 
 def note_visit(*, link: ShareLink, is_new: bool) -> None:

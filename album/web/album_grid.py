@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from album.models import Album, MediaItem
-from album.queries import Viewer, cut, grid_rows, in_order_of, place_of
+from album.queries import GridRow, Viewer, cut, grid_rows, in_order_of, place_of
 from album.web.addresses import Holder
 from album.web.rows import Grid, grid_row
 
@@ -28,10 +28,18 @@ def read_grid(
     Raises:
         BadPosition: the place was not given out here.
     """
+    rows, after = read_rows(items, album, user, place)
+    return [grid_row(row, holder) for row in rows], after
+
+
+def read_rows(
+    items: QuerySet[MediaItem], album: Album | None, user: Viewer, place: tuple[str, int]
+) -> tuple[list[GridRow], str | None]:
+    """The same as rows of the database."""
     before, limit = place
     found = grid_rows(in_order_of(album, items, before)[: limit + 1], user)
     rows, after = cut(found, limit)
-    return [grid_row(row, holder) for row in rows], place_of(album, rows[-1].cursor) if after else None
+    return rows, place_of(album, rows[-1].cursor) if after else None
 
 
 def album_grid(

@@ -266,3 +266,16 @@ def test_counts_of_picked_and_automatic_albums_stand_side_by_side(cast: Cast) ->
 def test_imports_do_not_fill_an_automatic_album_of_the_same_name(cast: Cast) -> None:
     by_rule = automatic(cast.alice, city="Graz")
     assert find_album(cast.alice, by_rule.title).rule is None
+
+
+def test_an_owner_has_so_many_automatic_albums_and_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "RULES_MAX", 2)
+    for title in ("a", "b"):
+        full = service.save_album(user=cast.alice, album=Album(title=title, rule={"kind": "video"}))
+    with pytest.raises(AlbumRefused, match="You have 2 automatic albums"):
+        service.save_album(user=cast.alice, album=Album(title="c", rule={"kind": "video"}))
+    service.save_album(user=cast.alice, album=full)  # what there is can be changed
+    service.save_album(user=cast.alice, album=Album(title="by hand"))
+    service.save_album(user=cast.bob, album=Album(title="of another", rule={"kind": "video"}))
+    service.delete_album(user=cast.alice, album=full)
+    service.save_album(user=cast.alice, album=Album(title="c", rule={"kind": "video"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,6 +166,16 @@ class TestNextNight:
         PeriodicTask.objects.all().delete()
         assert nights() == {"photo": None, "video": None}
 
+    def test_a_night_that_beat_knows_nothing_of_is_told_with_the_next_step(self, admin: Client) -> None:
+        PeriodicTask.objects.filter(name=NIGHTS[Kind.PHOTO]).update(enabled=False)
+        assert [night.is_missing for night in next_nights()] == [True, False]
+        page = text_of(admin.get(PAGE))
+        assert "the scheduler does not know of it" in page
+        assert "manage.py setup_beat_schedule" in page
+        assert "the schedule is off" not in page
+        admin.post(PAGE, VALUES)
+        assert [night.is_missing for night in next_nights()] == [False, False]
+
 
 class TestForecast:
     def page(self, admin: Client) -> str:
@@ -206,6 +217,12 @@ class TestModels:
         assert "Missing" in page
         assert f"Download {NAME}" in page
         assert "manage.py export_models --model blip-base-int8" in page
+
+    def test_what_suits_the_machine_best_is_recommended(self, admin: Client) -> None:
+        entries = re.findall(r"<li>.*?</li>", text_of(admin.get(MODELS)), re.S)
+        best = [entry for entry in entries if "Recommended for this machine" in entry]
+        named = [name for entry in best for name in re.findall(r"<b>(.*?)</b>", entry)]
+        assert named == ["clip-vit-b-32-laion2b", "vit-gpt2-int8"]  # an encoder and a captioner, of those that can be fetched
 
     def test_damage_is_told_with_its_remedy(self, admin: Client, settings: Settings) -> None:
         folder = Path(settings.MODELS_CACHE_DIR) / NAME

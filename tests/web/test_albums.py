@@ -254,3 +254,19 @@ def test_the_pictures_of_an_album_open_for_a_viewer(cast: Cast) -> None:
     cover = re.search(r'<img src="(/media/[^"]+)"', page)
     assert cover is not None
     assert urlsplit(cover[1]).path == urlsplit(row["picture"]).path
+
+
+def test_only_people_one_shares_with_already_are_suggested(cast: Cast, eve: User, alice_client: Client) -> None:
+    User.objects.create_user("frank", is_active=False)
+    other = Album.objects.create(title="Of charlie", owner=cast.charlie)
+    other.editors.add(cast.alice)
+    other.viewers.add(User.objects.get(username="frank"), User.objects.create_user("gina"))
+    page = alice_client.get(f"/albums/{Album.objects.create(title='New', owner=cast.alice).pk}/people/")
+    known = re.findall(
+        r'<option value="(\w+)">', page.content.decode().partition('id="known"')[2].partition("<button")[0]
+    )
+    assert known[:5] == ["bob", "charlie", "dora", "eve", "gina"]
+    assert not {"frank", "root", "alice"} & set(known)
+    here = alice_client.get(f"/albums/{cast.shared.pk}/people/").content.decode()
+    assert '<option value="charlie">' in here and '<option value="bob">' not in here
+    assert 'id="known"' not in client_of(cast.bob).get(f"/albums/{cast.shared.pk}/people/").content.decode()

@@ -180,6 +180,24 @@ def test_memories_stand_on_their_page_and_on_a_strip_until_it_is_closed(cast: Ca
     assert count_queries(alice_client, "/memories/") <= 6
 
 
+def test_the_timeline_keeps_room_for_memories_from_the_first_visit_on(cast: Cast, alice_client: Client) -> None:
+    room, today = 'class="memories-strip"', timezone.localdate()
+    make_rows(cast.alice, 1)
+    assert room not in alice_client.get("/").content.decode()
+    now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+    years = 4 if (today.month, today.day) == (2, 29) else 1
+    make_rows(cast.alice, 1, timeline_at=now.replace(year=today.year - years))
+    assert room in alice_client.get("/").content.decode()
+    alice_client.get("/memories/strip/")
+    assert alice_client.cookies["memories"].value == f"{today}.some"
+    alice_client.cookies["memories"] = f"{today}.none"  # what the strip has told today is believed
+    assert room not in alice_client.get("/").content.decode()
+    alice_client.cookies["memories"] = f"{today - timedelta(days=1)}.none"
+    assert room in alice_client.get("/").content.decode()
+    alice_client.post("/memories/dismiss/")
+    assert "/memories/strip/" not in alice_client.get("/").content.decode()
+
+
 def test_who_has_no_memories_is_told_so(cast: Cast, alice_client: Client) -> None:
     assert "Look again tomorrow" in alice_client.get("/memories/").content.decode()
     assert "section" not in alice_client.get("/memories/strip/").content.decode()

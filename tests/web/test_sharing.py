@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -261,3 +262,39 @@ def test_picked_items_are_shared_by_their_owner(cast: Cast, photo: MediaItem) ->
     assert bob.post(revoke).status_code == 404
     assert alice.post(revoke).status_code == 302
     assert visitor.get(urlsplit(made.context["address"]).path).status_code == 404
+
+
+def test_all_of_a_link_is_downloaded_some_times_an_hour(
+    cast: Cast, photo: MediaItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "ZIPS_PER_HOUR", 2)
+    path, other = link_to(cast, may_download=True), link_to(cast, may_download=True)
+
+    def asked(address: str, method: str = "get") -> int:
+        answer: HttpResponseBase = getattr(Client(), method)(address)
+        body(answer)
+        return answer.status_code
+
+    assert [asked(f"{path}zip/", "head") for _ in range(3)] == [200] * 3  # whoever only looks takes nothing
+    assert [asked(f"{path}zip/") for _ in range(4)] == [200, 200, 429, 429]
+    refused = Client().get(f"{path}zip/")
+    assert "Try again in 60 minutes" in refused.content.decode()
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    assert asked(f"{path}original/{photo.pk}/") == 200
+    assert asked(f"{other}zip/") == 200
+    later = time.time() + 3601
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert asked(f"{path}zip/") == 200
+
+
+def test_descriptions_of_the_built_in_analyzer_are_hidden_with_the_places_that_they_name(cast: Cast) -> None:
+    words = "A bright landscape picture, taken in Lisbon, with Ann named in the file."
+    (item,) = make_rows(cast.alice, 1, ai_description=words, ai_weights="built-in", title="Us")
+    (seen,) = make_rows(cast.alice, 1, ai_description="a dog on a beach", ai_weights="tiny-blip")
+    cast.shared.items.set([item, seen])
+    hidden, told = link_to(cast), link_to(cast, shows_location=True)
+    for address in (hidden, f"{hidden}items/"):
+        page = Client().get(address).content.decode()
+        assert "Lisbon" not in page and "Ann named" not in page
+        assert "Us" in page and "a dog on a beach" in page
+    assert "Lisbon" in Client().get(f"{told}items/").content.decode()

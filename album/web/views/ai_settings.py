@@ -59,9 +59,11 @@ def ai_settings(request: MemberRequest) -> HttpResponse:
     if form.is_bound:
         row = AIProcessingSettings.load()  # the form has written into the first one
     forecasts = [forecast_nights(kind, row, machine.profile.batch_size) for kind in Kind]
+    nights = next_nights()
     context = _models_context(machine) | {
         "form": form,
-        "nights": next_nights(),
+        "nights": nights,
+        "is_night_missing": any(night.is_missing for night in nights),
         "is_beat_heard": is_beat_heard(),
         "server_zone": settings.TIME_ZONE,
         "forecasts": [(forecast, _words_of(forecast)) for forecast in forecasts],

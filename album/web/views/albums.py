@@ -176,6 +176,10 @@ def album_people(request: MemberRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(name)s has access now.") % {"name": member.username})
             return redirect("album:album_people", pk)
     context["members"] = service.members_of(here)
+    if may_edit:
+        there = [here.owner_id, *(member.pk for member, _role in context["members"])]
+        known = queries.companions(request.user).exclude(pk__in=there)
+        context["known"] = known.values_list("username", flat=True)[: queries.CHOICES_MOST]
     context["role_words"] = [(Role.VIEWER, _("Viewer")), (Role.EDITOR, _("Editor")), (Role.ADMIN, _("Admin"))]
     return render(request, "album/album_people.html", context, status=422 if context["error"] else 200)
 

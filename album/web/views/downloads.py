@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from album.exceptions import AlbumError
 from album.models import MediaItem, ShareLink
 from album.models.media import Kind
 from album.preparation.unlocated import open_unlocated, video_copy
+from album.services.sharing import TooManyDownloads, count_zip
 from album.services.zips import NothingToZip, safe_name, zip_as_made, zip_files
 from album.web.addresses import Holder
 from album.web.files_door import SANDBOX
@@ -46,9 +48,16 @@ def album_zip(request: MemberRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @for_visitors
 def shared_zip(request: VisitorRequest, link: ShareLink, holder: Holder) -> HttpResponseBase:
-    """All that a link shows, as it lets it be downloaded."""
+    """All that a link shows, as it lets it be downloaded, some times an hour."""
     if not link.may_download:
         raise Http404
+    try:
+        if request.method == "GET":
+            count_zip(link=link)
+    except TooManyDownloads as error:
+        answer = render(request, "album/share_refused.html", {"reason": str(error)}, status=429)
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+        return answer
     items = queries.shared_items(link)
     title = link.album.title if link.album else _("Shared photos")
     if not link.shows_location:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from django.conf import settings
@@ -16,28 +15,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from album.models import ItemTag, MediaItem, Stage, Status
+from album.models import MediaItem, Stage, Status
 from album.models.media import Kind
 from album.queries import albums_with, editable_by, neighbours, visible_to, with_details
 from album.services.editing import EditRefused, open_again, set_favourite
 from album.tasks import prepare_media, process_photo_ai, process_video_ai
 from album.tasks.bell import ring_bell
 from album.web.item_forms import FORMS, EditForm
+from album.web.item_names import names_of
 from album.web.requests import MemberRequest
 from album.web.rows import moves_by_itself
 
-Source = ItemTag.Source
 HTTP_UNPROCESSABLE = 422
-
-SOURCE_WORDS = {
-    Source.PERSON: gettext_lazy("From people"),
-    Source.FILE: gettext_lazy("From the file"),
-    Source.CAPTION: gettext_lazy("From the AI description"),
-    Source.ZERO_SHOT: gettext_lazy("Recognized by AI"),
-    Source.DETECTOR: gettext_lazy("Objects found by AI"),
-    Source.CLASSIFIER: gettext_lazy("Classified by AI"),
-    Source.BUILT_IN: gettext_lazy("Built-in, from light and colors"),
-}
 STAGE_WORDS = {
     Stage.EMBED: gettext_lazy("Recognition and tags"),
     Stage.CAPTION: gettext_lazy("Description"),
@@ -139,19 +128,19 @@ def _told(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] 
     """What the page says about ``item``, and what its viewer may do."""
     user = request.user
     is_own = item.owner_id == user.pk or user.is_superuser
-    tags = groupby(item.item_tags.all(), key=lambda tag: tag.source)
+    forms: dict[str, EditForm] = {what: form(item) for what, form in FORMS.items()} | (refused or {})
     # The camera's clock is what people remember, wherever this server stands.
     taken_at = datetime.fromisoformat(item.taken_at_local) if item.taken_at_local else None
     return {
         "item": item,
-        "tags": [(SOURCE_WORDS[Source(source)], list(group)) for source, group in tags],
+        "lists": names_of(item, user, forms),
         "taken_at": taken_at,
         "exposure": _describe_exposure(item),
         "place": ", ".join(dict.fromkeys(filter(None, (item.city, item.region, item.country)))),
         "stages": [(STAGE_WORDS[Stage(result.stage)], result) for result in item.stage_results.all()],
         "may_retry": item.processing_status == Status.FAILED or item.preview_problem or item.proxy_problem,
         "albums": albums_with(item, user),
-        "forms": {what: form(item) for what, form in FORMS.items()} | (refused or {}),
+        "forms": forms,
         "may_edit": is_own or editable_by(user).filter(pk=item.pk).exists(),
         "may_delete": is_own,
         "map_tiles": (settings.MAP_TILES_URL, settings.MAP_ATTRIBUTION),

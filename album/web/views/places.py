@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from album import queries
 from album.models import MediaItem
 from album.queries import BadFilter
-from album.queries.memories import Memory, memories_of
+from album.queries.memories import Memory, has_memories, memories_of
 from album.queries.places import Group, countries, map_bounds, map_groups
 from album.web.addresses import Holder, file_address
 from album.web.requests import MemberRequest
@@ -28,7 +28,7 @@ FEW = 30
 SHOWN_PER_YEAR = 60
 DISMISSED = "memories_dismissed"
 FOUND = "memories"
-"""A cookie that says whether the last strip had "some" or "none": the timeline keeps room for the next."""
+"""A cookie that says of which day the last strip was, and whether it had "some" or "none"."""
 DAY_S = 86_400
 
 
@@ -101,8 +101,21 @@ def memories_strip(request: MemberRequest) -> HttpResponse:
         return HttpResponse()
     best = _best(memories_of(request.user, today), holder)
     answer = render(request, "album/_memories.html", {"best": best})
-    answer.set_cookie(FOUND, "some" if best else "none", 30 * DAY_S, httponly=True, samesite="Lax")
+    answer.set_cookie(FOUND, f"{today}.{'some' if best else 'none'}", DAY_S, httponly=True, samesite="Lax")
     return answer
+
+
+def strip_of(request: MemberRequest) -> str:
+    """What the timeline does for the strip: "room" is kept where it comes, so that nothing jumps; "none" today.
+
+    Else it is "asked" for, and nobody expects it.
+    """
+    today = timezone.localdate()
+    if request.COOKIES.get(DISMISSED) == today.isoformat():
+        return "none"
+    told_on, _, found = request.COOKIES.get(FOUND, "").partition(".")
+    is_expected = found == "some" if told_on == today.isoformat() else has_memories(request.user, today)
+    return "room" if is_expected else "asked"
 
 
 @require_POST

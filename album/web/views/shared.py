@@ -16,12 +16,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from album import queries
 from album.exceptions import AlbumError
+from album.inference.catalogue import BUILT_IN
 from album.models import Album, ShareLink
+from album.queries import GridRow
 from album.services import sharing as service
 from album.web.addresses import Holder
-from album.web.album_grid import FIRST_ROWS, read_grid
+from album.web.album_grid import FIRST_ROWS, read_rows
 from album.web.requests import VisitorRequest
-from album.web.rows import Grid, grid_answer, read_limit
+from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
 
 def for_visitors(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -86,9 +88,15 @@ def _read(
     request: VisitorRequest, link: ShareLink, holder: Holder, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
     place = (request.GET.get("before", ""), limit)
-    rows, after = read_grid(queries.shared_items(link), link.album, AnonymousUser(), holder, place)
+    rows, after = read_rows(queries.shared_items(link), link.album, AnonymousUser(), place)
     base = reverse("album:shared", args=(_token(request),))
-    return [_for_visitor(row, link, base) for row in rows], after
+    return [_for_visitor(grid_row(_without_facts(row, link), holder), link, base) for row in rows], after
+
+
+def _without_facts(row: GridRow, link: ShareLink) -> GridRow:
+    """The row, its description left out where the built-in analyzer wrote it: it names places and people."""
+    is_told = link.shows_location or BUILT_IN.id not in row.ai_weights
+    return row if is_told else row._replace(ai_description="")
 
 
 def _for_visitor(row: dict[str, Any], link: ShareLink, base: str) -> dict[str, Any]:

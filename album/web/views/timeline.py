@@ -22,6 +22,7 @@ from album.queries import Chip, Cursor, GridRow, Viewer, cut
 from album.queries.filters import KIND_WORDS, STATUS_WORDS
 from album.web.requests import MemberRequest
 from album.web.rows import Grid, grid_answer, grid_row, read_limit
+from album.web.views.places import strip_of
 
 FIRST_ROWS = 60
 """As many as fill a large window, and few enough to be there at once."""
@@ -80,6 +81,8 @@ def grid_page(request: MemberRequest, room: Room) -> HttpResponse:
         older=_beside(choice, "before", older),
         is_start="before" not in request.GET and "after" not in request.GET,
     )
+    if room is TIMELINE and rows and not chips and context["grid"].is_start:
+        context["strip"] = strip_of(request)
     return render(request, "album/timeline.html", context)
 
 
