@@ -122,6 +122,18 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A machine that vanishes in a transaction must not keep its locks: by themselves, both ends wait for hours.
+    _patience = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+    _patience["idle_in_transaction_session_timeout"] = 120_000  # milliseconds, as the next one
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 60_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in _patience.items()),
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 
 # Storage
 MEDIA_URL = "media/"

@@ -13,6 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import connections
 
+from album.batches.hosts import this_host
 from album.batches.ledger import abandon
 from album.batches.nights import MAX_RESTARTS
 from album.batches.options import StopReason
@@ -39,8 +40,8 @@ def run_in_child(run: BatchRun) -> BatchRun:
         status = _wait(_start(run))
         connections.close_all()
         run.refresh_from_db()
-        if run.state not in (State.QUEUED, State.RUNNING):
-            return run
+        if run.state not in (State.QUEUED, State.RUNNING) or run.host != this_host():
+            return run  # ended, or, after this machine was away for long, taken up by another
         abandon(run)
         words = f"the process was killed by signal {-status}" if status < 0 else f"the process ended with {status}"
         logger.error("batch %s: %s", run.pk, words, extra={"batch_run": run.pk})

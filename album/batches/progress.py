@@ -81,8 +81,9 @@ class Progress:
         run.heartbeat_at = timezone.now()
         run.peak_memory_bytes = max(run.peak_memory_bytes or 0, psutil.Process().memory_info().rss)
         write_run(run, *PROGRESS_FIELDS)
-        asked = BatchRun.objects.filter(pk=run.pk).values_list("is_stop_requested", flat=True).first()
-        self.budget.is_stop_requested = bool(asked)
+        row = BatchRun.objects.filter(pk=run.pk).values_list("is_stop_requested", "host").first()
+        # A run that another machine has taken up, while this one was away, is no longer this process's.
+        self.budget.is_stop_requested = row is not None and (row[0] or row[1] != run.host)
         if self._systemd is not None:
             self._systemd.notify(f"STATUS={self.status_line()}")
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psutil
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from album.batches.hosts import this_host
 from album.batches.ledger import abandon, items_in_scope
 from album.batches.options import BatchOptions, StopReason
-from album.models import BatchRun, MediaItem, Status
+from album.models import BatchRun, MediaItem, StageResult, Status
 
 logger = logging.getLogger(__name__)
 State = BatchRun.State
@@ -23,7 +25,6 @@ TROUBLES = {
     *(StopReason.STORAGE, StopReason.WEIGHTS, StopReason.MEMORY),
 }
 """Ends that want somebody to look."""
-SILENT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,13 @@ class BatchTotals:
 
 
 def write_run(run: BatchRun, *fields: str) -> None:
-    """Writes these columns, and nothing when somebody has deleted the row meanwhile."""
-    BatchRun.objects.filter(pk=run.pk).update(**{field: getattr(run, field) for field in fields})
+    """Writes these columns, and nothing when the row was deleted meanwhile, or taken up by another machine."""
+    BatchRun.objects.filter(pk=run.pk, host=run.host).update(**{field: getattr(run, field) for field in fields})
 
 
 def take_run(run: BatchRun) -> bool:
     """True for exactly one caller: from now on the run is this process's. Ringing twice is so made harmless."""
-    run.state, run.host, run.pid = State.RUNNING, socket.gethostname(), os.getpid()
+    run.state, run.host, run.pid = State.RUNNING, this_host(), os.getpid()
     run.heartbeat_at = timezone.now()
     values = {field: getattr(run, field) for field in ("state", "host", "pid", "heartbeat_at")}
     return bool(BatchRun.objects.filter(pk=run.pk, state=State.QUEUED).update(**values))
@@ -54,7 +55,7 @@ def take_run(run: BatchRun) -> bool:
 def begin_run(run: BatchRun) -> None:
     """Marks the run as running in this process."""
     run.state, run.stop_reason, run.message = State.RUNNING, "", ""
-    run.host, run.pid = socket.gethostname(), os.getpid()
+    run.host, run.pid = this_host(), os.getpid()
     run.started_at = run.started_at or timezone.now()
     run.heartbeat_at, run.finished_at = timezone.now(), None
     if run.pk is not None:  # taken up again: its dead process may not have written its last counts
@@ -87,19 +88,30 @@ def totals_of(run: BatchRun, options: BatchOptions) -> BatchTotals:
 
 
 def reap_dead_runs(is_alive: Callable[[BatchRun], bool] | None = None) -> list[BatchRun]:
-    """Runs of this host that say ``running`` although their process is gone: marked, their leases ended.
+    """Runs that say ``running`` although nobody works on them: marked, their leases ended.
 
-    Items of other hosts come back when their lease ends; a run there is given up when it is silent for a day.
+    Here that is so when the process is gone. Of another machine only silence can be heard: a run there is given up
+    once it was silent for a lease, and all its leases have ended.
     """
     alive = is_alive or _is_alive
     running = BatchRun.objects.filter(state=State.RUNNING)
-    dead = [run for run in running.filter(host=socket.gethostname()) if not alive(run)]
-    dead += running.exclude(host=socket.gethostname()).filter(heartbeat_at__lt=timezone.now() - SILENT_FOR)
+    dead = [run for run in running.filter(host=this_host()) if not alive(run)]
+    dead += _silent(running.exclude(host=this_host()))
     for run in dead:
         held = abandon(run)
         words = f"the process {run.pid} ended without a word; {held} items went back to the queue"
         end_run(run, State.INTERRUPTED, StopReason.KILLED, words)
     return dead
+
+
+def _silent(runs: QuerySet[BatchRun]) -> QuerySet[BatchRun]:
+    leases = StageResult.objects.filter(run=OuterRef("pk"), state=Status.PROCESSING)
+    held = leases.filter(lease_expires_at__gte=timezone.now())
+    return runs.filter(~Exists(held), heartbeat_at__lt=_silent_since())
+
+
+def _silent_since() -> datetime:
+    return timezone.now() - timedelta(seconds=settings.AI_LEASE_SECONDS)
 
 
 def _is_alive(run: BatchRun) -> bool:
@@ -110,4 +122,15 @@ def _is_alive(run: BatchRun) -> bool:
         started = run.heartbeat_at or run.created_at
         return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started.timestamp() + 1
     except psutil.NoSuchProcess:
-        return False
+        return _is_hidden(run.pid) and (run.heartbeat_at or run.created_at) > _silent_since()
+
+
+def _is_hidden(pid: int) -> bool:
+    """True for a process of another user where /proc shows only one's own (``ProtectProc=``, ``hidepid``)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        pass
+    return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from typing import Any
 
 import psutil
@@ -12,6 +11,7 @@ from celery import shared_task, signals
 from django.utils import timezone
 
 from album.batches.children import run_in_child
+from album.batches.hosts import this_host
 from album.batches.nights import open_night, runs_to_take_up
 from album.batches.run_state import State, end_run, reap_dead_runs
 from album.models import AIProcessingSettings, BatchRun, MediaItem, Status
@@ -118,6 +118,6 @@ def _end_batches(**_: object) -> None:
     """A stopping worker waits for its tasks: its batches finish their item and give the rest back."""
     worker = psutil.Process(os.getpid())
     own = {child.pid for child in worker.children(recursive=True)}
-    for run in BatchRun.objects.filter(state=State.RUNNING, host=socket.gethostname(), pid__in=own):
+    for run in BatchRun.objects.filter(state=State.RUNNING, host=this_host(), pid__in=own):
         if run.pid is not None:
             os.kill(run.pid, signal.SIGTERM)

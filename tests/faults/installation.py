@@ -46,10 +46,11 @@ MAKE_ROWS = """
 
 @dataclass
 class Installation:
-    """``env`` goes to every process; ``processes`` are ended by the fixture."""
+    """``env`` goes to every process; ``processes`` are ended by the fixture; ``prefix`` starts each of them."""
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -67,7 +68,7 @@ class Installation:
     def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
         """A running process of this installation; its output is one text pipe."""
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [*self.prefix, sys.executable, *command],
             cwd=REPOSITORY,
             env={**self.env, **env},
             stdout=subprocess.PIPE,

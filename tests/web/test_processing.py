@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from album import tasks
+from album.batches.hosts import this_host
 from album.models import AIProcessingSettings, Album, BatchRun, MediaItem, Stage, StageResult, Status
 from album.tasks import on_demand
 from album.web.views import processing
@@ -160,10 +161,8 @@ class TestStart:
         assert "root" not in text_of(second)
 
     def test_a_dead_run_of_this_host_does_not_stand_in_the_way(self, cast: Cast) -> None:
-        import socket
-
         dead = running()
-        BatchRun.objects.filter(pk=dead.pk).update(host=socket.gethostname(), pid=2**22 + 1)
+        BatchRun.objects.filter(pk=dead.pk).update(host=this_host(), pid=2**22 + 1)
         assert client_of(cast.admin).post(PHOTOS, {}).status_code == 302
         dead.refresh_from_db()
         assert (dead.state, dead.stop_reason) == ("interrupted", "killed")
