@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ PATIENCE_S = 1.0
 PAUSE_S = 0.05
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Products of small pieces gain nothing by a second thread, which on a busy machine is waited for."""
+while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+"""Entered while the helper is asked. The web server answers others meanwhile, and many ask it at once."""
 _child: subprocess.Popen[bytes] | None = None
 
 
@@ -64,6 +68,11 @@ def like_picture(item_id: int, *, most: int) -> Lookalikes:
 
 
 def _ask(question: dict[str, Any]) -> Lookalikes:
+    with while_waiting():
+        return _answer(question)
+
+
+def _answer(question: dict[str, Any]) -> Lookalikes:
     folder: Path = settings.VAR_DIR / "search"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + PATIENCE_S

@@ -75,3 +75,21 @@ def test_a_turn_ends_with_an_error() -> None:
         with pytest.raises(RuntimeError):
             call(application_)
     assert not application_._turn.locked()
+
+
+def test_who_waits_gives_the_turn_back_and_gets_it_again() -> None:
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        with application_.given_back():
+            assert not application_._turn.locked()
+        assert application_._turn.locked()
+        return [b"answer"]
+
+    application_ = Turns(application)
+    assert call(application_) == [b"answer"]
+    assert not application_._turn.locked()
+
+
+def test_who_has_no_turn_gives_none_back() -> None:
+    application_ = Turns(lambda environ, start: [])
+    with application_._turn, application_.given_back():
+        assert application_._turn.locked()
