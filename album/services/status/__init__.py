@@ -17,14 +17,14 @@ __all__ = ("Line", "State", "check_status", "worst")
 def check_status(*, asks_web: bool = True) -> list[Line]:
     """All lines. Takes about a second, in which workers answer. ``asks_web``: the web server is another process."""
     lines = list(running.check_web()) if asks_web else []
+    fault: DatabaseError | None = None
     for check in CHECKS:
         try:
             lines += check()
         except DatabaseError as error:
-            told = [line.state for line in lines if line.name in ("database", "version")]
-            if "problem" not in told:
-                words = _("does not answer: %(reason)s") % {"reason": error}
-                lines.append(
-                    Line("database", _("Database"), "problem", words, "manage.py check --database default")
-                )
+            fault = fault or error
+    if fault and not any(line.name == "version" and line.state == "problem" for line in lines):
+        words = _("does not answer: %(reason)s") % {"reason": fault}
+        lines = [line for line in lines if line.name != "database"]
+        lines.append(Line("database", _("Database"), "problem", words, "manage.py check --database default"))
     return lines

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ from album.services.status.line import Figure, Line, State, at
 
 UNITS = ("photo-album-web", "photo-album-celery-worker", "photo-album-celery-beat")
 QUEUES = ("media", "ai")
-WEB_PORT = 8000
-"""Source: photo_album/gunicorn.py."""
+WEB_ADDRESS = "127.0.0.1:8000"
+"""Source: photo_album/gunicorn.py; what the variable GUNICORN_CMD_ARGS of its unit says, wins."""
 ASK_S = 1.0
 """Workers answer within milliseconds; how many there are nobody knows, so the whole time is waited."""
 BROKER_FAULTS = (BrokerError, OSError)
@@ -43,28 +45,47 @@ def check() -> Iterator[Line]:
 
 
 def check_web() -> Iterator[Line]:
-    """Whether the web server of this machine answers."""
-    title, place = _("Web server"), f"127.0.0.1:{WEB_PORT}"
-    connection = HTTPConnection("127.0.0.1", WEB_PORT, timeout=5)
+    """Whether the web server of this machine answers; nothing where another machine has it."""
+    units = _show_units()
+    if any(_is_loaded(unit) for unit in units.values()) and not _is_loaded(units.get(UNITS[0], {})):
+        return
+    place = _web_address(units.get(UNITS[0], {}))
     try:
-        names = [name for name in settings.ALLOWED_HOSTS if "*" not in name]
-        connection.request("GET", "/healthz", headers={"Host": names[0].lstrip(".") if names else "localhost"})
-        status = connection.getresponse().status
+        status = _ask_web(place)
     except (OSError, HTTPException) as error:
         words = _("%(place)s does not answer: %(reason)s") % {"place": place, "reason": error}
-        yield Line("web", title, "problem", words, f"systemctl start {UNITS[0]}", (Figure("web_up", 0),))
+        yield Line("web", _("Web server"), "problem", words, f"systemctl start {UNITS[0]}", (_up("web", 0),))
         return
+    is_well = status == HTTPStatus.OK
+    words = _("%(place)s answers with %(status)s") % {"place": place, "status": status}
+    step = "" if is_well else f"journalctl -u {UNITS[0]} -n 50"
+    yield Line("web", _("Web server"), "ok" if is_well else "problem", words, step, (_up("web", is_well),))
+
+
+def _ask_web(place: str) -> int:
+    host, _colon, port = place.rpartition(":")
+    connection = HTTPConnection(host.strip("[]"), int(port), timeout=5)
+    names = [name for name in settings.ALLOWED_HOSTS if "*" not in name]
+    try:
+        connection.request("GET", "/healthz", headers={"Host": names[0].lstrip(".") if names else "localhost"})
+        return connection.getresponse().status
     finally:
         connection.close()
-    is_well = status == 200
-    words = _("%(place)s answers with %(status)s") % {"place": place, "status": status}
-    help_ = "" if is_well else f"journalctl -u {UNITS[0]} -n 50"
-    yield Line("web", title, "ok" if is_well else "problem", words, help_, (Figure("web_up", int(is_well)),))
+
+
+def _web_address(unit: dict[str, str]) -> str:
+    found = re.search(r"--bind[= ]([^\s\"']+:\d+)", unit.get("Environment", ""))
+    place = found[1] if found else WEB_ADDRESS
+    return place.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+
+
+def _is_loaded(unit: dict[str, str]) -> bool:
+    return unit.get("LoadState") == "loaded"
 
 
 def _check_units() -> Iterator[Line]:
     for name, found in _show_units().items():
-        if found.get("LoadState") != "loaded":
+        if not _is_loaded(found):
             continue
         active, restarts = found.get("ActiveState", ""), int(found.get("NRestarts") or 0)
         # What systemd says of it is systemd's own language, and what the unit says of itself is the worker's.
@@ -79,7 +100,7 @@ def _show_units() -> dict[str, dict[str, str]]:
     """What systemd knows of the units; nothing where there is no systemd, or none that answers."""
     if not Path("/run/systemd/system").is_dir() or not shutil.which("systemctl"):
         return {}
-    wanted = "--property=Id,LoadState,ActiveState,SubState,StatusText,NRestarts"
+    wanted = "--property=Id,LoadState,ActiveState,SubState,StatusText,NRestarts,Environment"
     command = ["systemctl", "show", wanted, *(f"{unit}.service" for unit in UNITS)]
     try:
         told = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout
