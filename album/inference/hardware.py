@@ -16,6 +16,8 @@ import psutil
 GIB = 1 << 30
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 writes "no limit" as a number near 2^63."""
+OWN_UNITS = "photo-album-"
+"""The limits of our own units follow from the profile, so the profile must not follow from them."""
 TELLING_FLAGS = (
     "avx2",
     "avx512f",
@@ -33,7 +35,10 @@ TELLING_FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Memory in bytes is the smaller of the machine's and the control group's (container, systemd unit)."""
+    """Memory in bytes is the smaller of the machine's and the control group's (container).
+
+    The limit of a unit of the album counts for ``available_bytes`` only.
+    """
 
     total_bytes: int
     available_bytes: int
@@ -104,7 +109,8 @@ def _group_memory(root: Path) -> tuple[int, int]:
             pairs = (line.split() for line in _read(folder / "memory.stat").splitlines())
             cached = next((int(value) for name, value in pairs if name == cache_name), 0)
             used = _number(_read(folder / used_name)) or 0
-            limits.append(limit)
+            if not folder.name.startswith(OWN_UNITS):
+                limits.append(limit)
             rooms.append(max(0, limit - used + cached))  # cached files give way when memory is asked for
     return min(limits), min(rooms)
 

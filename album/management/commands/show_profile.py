@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from album.exceptions import NotEnoughMemory
 from album.inference.catalogue import CATALOGUE, MB, Entry
@@ -20,14 +20,26 @@ from album.inference.profiles import (
     preflight,
 )
 from album.inference.weights import installed
+from album.management.unit_limits import limits_of
 
 
 class Command(BaseCommand):
     help = "Prints the hardware found, the profile chosen and why, the weights, and what a batch would use now."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        instead = parser.add_mutually_exclusive_group()
+        instead.add_argument("--systemd", metavar="UNIT", help="print what this unit may take, as a drop-in")
+        instead.add_argument("--env", action="store_true", help="print what the profile advises, as lines of .env")
+
     def handle(self, *args: Any, **options: Any) -> None:
         hardware = detect_hardware()
         profile, reasons = choose_profile(hardware, settings.AI_PROFILE)
+        if options["systemd"]:
+            self.stdout.write(_drop_in(options["systemd"], profile, hardware))
+            return
+        if options["env"]:
+            self.stdout.write("\n".join(_advice(profile, hardware.cores)))
+            return
         self._section("Found", _hardware_lines(hardware))
         self._section(f"Profile: {profile.name}", [*reasons, *_profile_lines(profile, hardware.cores)])
         budget = f"{memory_budget(profile, hardware.available_bytes) / MB:,.0f} MB may be used by a batch now."
@@ -42,6 +54,24 @@ class Command(BaseCommand):
         self.stdout.write(title)
         for line in lines:
             self.stdout.write(f"  {line}")
+
+
+def _drop_in(unit: str, profile: Profile, hardware: Hardware) -> str:
+    lines = limits_of(unit, profile, hardware, settings.DECODE_MEMORY_MB)
+    if not lines:
+        raise CommandError(f"{unit} is no unit of the album. Its units: systemctl list-units 'photo-album*'")
+    source = f"# For the profile {profile.name} on {hardware.total_bytes / GIB:.1f} GiB, {hardware.cores} cores."
+    return "\n".join(
+        [source, "# Made by manage.py show_profile --systemd; your changes: systemctl edit", "[Service]", *lines]
+    )
+
+
+def _advice(profile: Profile, cores: int) -> list[str]:
+    return [
+        f"AI_BATCH_SIZE={profile.batch_size}",
+        f"AI_PROCESSING_TIMEOUT={profile.item_timeout_s:g}",
+        f"CELERY_WORKER_CONCURRENCY={min(profile.worker_concurrency, cores)}",
+    ]
 
 
 def _hardware_lines(hardware: Hardware) -> list[str]:
