@@ -24,6 +24,9 @@ FIELD_WORDS: dict[str, str | Promise] = {
     "original_name": gettext_lazy("File: %(words)s"),
 }
 _FIELDS_OF = {"tag": ("tags",), "person": ("people",), "place": ("place",), "camera": ("camera",)}
+_TOLD_WHOLE = ("tags", "people", "place", "camera", "original_name")
+Field = tuple[str, str, list[tuple[str, re.Pattern[str]]]]
+"""Its name, the words that tell of it, and the terms looked for there."""
 _COLUMNS = ("title", "description", "ai_description", "camera", "original_name")
 _TEXTS = f"SELECT id, {', '.join(_COLUMNS)}, city, region, country FROM album_mediaitem WHERE id IN (%s)"  # noqa: S608
 _NAMES = """
@@ -43,10 +46,10 @@ def explain(ids: Iterable[int], query: Query, similarities: Mapping[int, float])
     terms = [term for clause in query.clauses for term in clause if not term.is_excluded]
     terms = [term for term in terms if not term.field or term.field in _FIELDS_OF]
     texts = _texts(ids) if terms else {}
-    patterns = [(term, _pattern(term)) for term in terms]
+    fields = _fields(terms)
     notes = {}
     for pk in ids:
-        reasons = _reasons(texts.get(pk, {}), patterns)
+        reasons = _reasons(texts.get(pk, {}), fields)
         if pk in similarities:
             reasons.append(_("Looks like it: %(percent)d %%") % {"percent": round(100 * similarities[pk])})
         if reasons:
@@ -70,22 +73,25 @@ def _texts(ids: list[int]) -> dict[int, dict[str, list[str]]]:
     return texts
 
 
-def _reasons(texts: Mapping[str, list[str]], terms: list[tuple[Term, re.Pattern[str]]]) -> list[str]:
+def _fields(terms: list[Term]) -> list[Field]:
+    """The fields in which ``terms`` are looked for."""
+    patterns = [(term, _pattern(term)) for term in terms]
+    wanted = {
+        name: [(term.value, pattern) for term, pattern in patterns if name in _FIELDS_OF.get(term.field, (name,))]
+        for name in FIELD_WORDS
+    }
+    return [(name, str(FIELD_WORDS[name]), found) for name, found in wanted.items() if found]
+
+
+def _reasons(texts: Mapping[str, list[str]], fields: list[Field]) -> list[str]:
     """A reason for each field that holds a term, naming whole tags and names, else the words."""
     reasons = []
-    for name, words in FIELD_WORDS.items():
+    for name, words, terms in fields:
         found: list[str] = []
         for text in texts.get(name, ()):
             folded = fold(text)
-            matches = [
-                term
-                for term, pattern in terms
-                if name in _FIELDS_OF.get(term.field, (name,)) and pattern.search(folded)
-            ]
-            if matches and name in ("tags", "people", "place", "camera", "original_name"):
-                found.append(text)
-            else:
-                found += [term.value for term in matches]
+            matches = [value for value, pattern in terms if pattern.search(folded)]
+            found += [text] if matches and name in _TOLD_WHOLE else matches
         if found:
             reasons.append(words % {"words": ", ".join(dict.fromkeys(found))})
     return reasons
