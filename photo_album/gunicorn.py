@@ -18,6 +18,7 @@ timeout = 120
 loglevel = "warning"
 # The workers are forked from a process that has loaded the album, and share that memory.
 preload_app = True
+control_socket_disable = True  # nobody asks there, and it would lie in the home of www-data
 # Workers touch a file each second; this folder lies in memory, /tmp often on the disk.
 worker_tmp_dir = os.environ.get("RUNTIME_DIRECTORY") or None
 
