@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import file_digest
 from pathlib import Path
 
-import psutil
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
@@ -100,22 +99,6 @@ def due_items(*, is_incremental: bool) -> QuerySet[MediaItem]:
     if not is_incremental:
         return items
     return items.filter(Q(verified_at=None) | Q(verified_at__lt=timezone.now() - TRUSTED_FOR))
-
-
-@contextmanager
-def polite() -> Iterator[None]:
-    """Within it this process reads from the disk only when nobody else does."""
-    process, before = psutil.Process(), None
-    # A sandbox may refuse this; politeness is no reason not to work.
-    with suppress(OSError, psutil.Error):
-        before = process.ionice()
-        process.ionice(psutil.IOPRIO_CLASS_IDLE)
-    try:
-        yield
-    finally:
-        if before is not None:
-            with suppress(OSError, psutil.Error, ValueError):
-                process.ionice(before.ioclass, before.value)
 
 
 def _items(due: QuerySet[MediaItem]) -> Iterator[MediaItem]:

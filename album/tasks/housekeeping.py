@@ -13,6 +13,7 @@ from django.utils import timezone
 from album.exceptions import AlbumError
 from album.services.accounts import forget_expired
 from album.services.cleanup import clean_up
+from album.services.polite import polite
 from album.services.trash import purge_trash as purge
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def check_library() -> dict[str, int | bool]:
     """Reads originals again for twenty minutes, those first whose last check is longest ago. Only tells."""
     from album.services import fsck  # not when a worker starts: it decodes
 
-    with fsck.polite():
+    with polite():
         report = fsck.check_library(
             fsck.FsckOptions(is_incremental=True, time_limit=NIGHTLY_CHECK, adopts_orphans=False)
         )

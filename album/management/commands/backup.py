@@ -16,7 +16,7 @@ from tqdm import tqdm
 from album.exceptions import AlbumError
 from album.services.backup.collect import BackupReport
 from album.services.backup.make import BackupOptions, make_backup
-from album.services.fsck import polite
+from album.services.polite import polite
 
 LINES_SHOWN = 20
 

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from album.exceptions import AlbumError
 from album.management.commands.import_folder import find_owner
-from album.services.fsck import FsckOptions, FsckReport, check_library, due_items, polite
+from album.services.fsck import FsckOptions, FsckReport, check_library, due_items
+from album.services.polite import polite
 
 LINES_SHOWN = 20
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from album.exceptions import AlbumError
 from album.services.backup.drill import SAMPLE, open_library, run_drill
-from album.services.fsck import polite
+from album.services.polite import polite
 
 
 class Command(BaseCommand):

@@ -38,7 +38,7 @@ from album.services.backup.transfer import (
     settle,
     sync_folder,
 )
-from album.services.backup.verify import find_problem, verify_backup
+from album.services.backup.verify import find_problem, known_migrations, verify_backup
 from album.services.spool import ORIGINALS, storage_errors
 
 RESTORE_POINTS = "restore-points"
@@ -203,25 +203,31 @@ def _restore_file(backup: Backup, entry: Entry) -> bool:
 
 def _restore_database(backup: Backup, header: Header, restore_point: Path | None) -> None:
     source = backup.folder / header.database.name
-    failure = "The migration of the restored database failed, the one before is in place"
     if connection.vendor == SQLITE:
         with _staged(source) as staging:
             if database.contents_of(staging).tables != header.tables:
                 raise BackupError(
                     f"{source}: its tables have other rows than when it was made. Use another backup."
                 )
-            run_manage("migrate", "--no-input", failure=failure, DATABASE_URL=f"sqlite:///{quote(str(staging))}")
+            _migrate(header, DATABASE_URL=f"sqlite:///{quote(str(staging))}")
             failpoint("restore-database")
             _put_in_place(staging)
         return
     postgresql.load(source, header.tables)
     try:
-        run_manage("migrate", "--no-input", failure=failure)
+        _migrate(header)
     except BackupError:
         if restore_point is not None:
             before = read_manifest(restore_point).header
             postgresql.load(restore_point / before.database.name, before.tables)
         raise
+
+
+def _migrate(header: Header, **there: str) -> None:
+    """Brings the restored database forward, where the backup is older than this album. Raises BackupError."""
+    if known_migrations() - set(header.migrations):
+        failure = "The migration of the restored database failed, the one before is in place"
+        run_manage("migrate", "--no-input", failure=failure, **there)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from album.exceptions import BackupError
 from album.services.backup.collect import Progress
-from album.services.backup.manifest import Header, Manifest, album_version, read_manifest
+from album.services.backup.manifest import Manifest, album_version, read_manifest
 from album.services.backup.shelf import Backup
 from album.services.backup.transfer import hash_file
 from album.services.spool import storage_errors
@@ -25,7 +25,11 @@ def verify_backup(backup: Backup, *, progress: Progress = lambda size_bytes: Non
     """
     with storage_errors(str(backup.folder), "nothing was changed"):
         manifest = read_manifest(backup.folder)
-    _require_known(backup, manifest.header)
+    if unknown := sorted(set(manifest.header.migrations) - known_migrations()):
+        raise BackupError(
+            f"{backup.folder}: made by a newer album ({manifest.header.album}; this is {album_version()}), whose "
+            f"tables are unknown here: {', '.join(unknown[:3])}. Install that version and restore with it."
+        )
     files = [(backup.folder / part.name, part.sha256, part.size_bytes) for part in manifest.header.parts]
     stored = {entry.stored: entry for entry in manifest.entries}
     files += [(backup.root / path, entry.sha256, entry.size_bytes) for path, entry in stored.items()]
@@ -54,13 +58,8 @@ def find_problem(path: Path, digest: str, size_bytes: int) -> str:
         return f"{path} cannot be read ({error.strerror})"
 
 
-def _require_known(backup: Backup, header: Header) -> None:
-    """Raises BackupError for migrations that this album has not got."""
+def known_migrations() -> set[str]:
+    """Those that this album has, and those that they replace."""
     migrations = MigrationLoader(None).disk_migrations or {}
     known = {*migrations, *(key for migration in migrations.values() for key in migration.replaces)}
-    unknown = sorted(set(header.migrations) - {f"{app}.{name}" for app, name in known})
-    if unknown:
-        raise BackupError(
-            f"{backup.folder}: made by a newer album ({header.album}; this is {album_version()}), whose tables are "
-            f"unknown here: {', '.join(unknown[:3])}. Install that version and restore with it."
-        )
+    return {f"{app}.{name}" for app, name in known}
