@@ -24,8 +24,8 @@ RANGES = {
     "on_demand_limit": (1, 10_000, _("Enter a whole number from 1 to 10,000.")),
 }
 """The least and the most that a setting may be, and what to say to who writes something else."""
-BEAT_IS_HEARD = timedelta(minutes=20)
-"""It rings for missed nights every 15 minutes, and writes that down within 3."""
+BEAT_IS_HEARD = timedelta(minutes=80)
+"""It rings for missed nights every 15 minutes, and writes that down once an hour: an idle album spares its disk."""
 
 
 def save_ai_settings(row: AIProcessingSettings) -> None:
