@@ -45,11 +45,12 @@ make_venv() { # DIR
         return
     fi
     "$PYTHON" -m venv "$1/venv"
+    mkdir "$1/tmp" # /tmp may lie in memory
     for file in "${files[@]}"; do
         say "Installing $file"
         pip_options "$1/$file"
         [ -z "$UNPACKED" ] || options+=(--no-index --find-links "$UNPACKED/wheels")
-        "$1/venv/bin/python" -m pip install "${options[@]}" -r "$1/$file" ||
+        TMPDIR=$1/tmp "$1/venv/bin/python" -m pip install "${options[@]}" -r "$1/$file" ||
             fail "$file could not be installed; the lines above say why. Run this again, with a network or --offline-bundle"
     done
     # The programs in bin/ name their Python by its path.
@@ -62,9 +63,10 @@ fetch_libraries() { # DIR
     for known in "$UNPACKED" "$APP_DIR/album/static"; do
         [ ! -d "$known/vendor" ] || { cp -a "$known/vendor" "$1/album/static/vendor"; break; }
     done
-    PHOTO_ALBUM_ENV_FILE=/dev/null PHOTO_ALBUM_VAR_DIR=$1/var "$1/venv/bin/python" "$1/manage.py" fetch_assets ||
+    mkdir -p "$1/tmp"
+    TMPDIR=$1/tmp PHOTO_ALBUM_ENV_FILE=/dev/null PHOTO_ALBUM_VAR_DIR=$1/tmp/var "$1/venv/bin/python" "$1/manage.py" fetch_assets ||
         fail "the front-end libraries are missing; the line above says why. Then run this again"
-    rm -rf "$1/var"
+    rm -rf "$1/tmp"
     chmod -R u=rwX,go=rX "$1/album/static"
 }
 
@@ -94,35 +96,41 @@ sqlite_file() { # the database, where it is a file
     case ${url:-sqlite:///$DATA_DIR/photo_album.sqlite3} in sqlite:///*) printf %s "${url#sqlite:///}" ;; esac
 }
 
-# prepare_way_back : a backup while the album still serves, then a copy of the database after its last write.
+# prepare_way_back : the album is stopped, and its database kept as it is after the last write.
 prepare_way_back() {
-    if [ -z "$WORKER_ONLY" ]; then
-        say "Backing up before the upgrade"
-        manage backup "$DATA_DIR/backups" || fail "the backup failed, so nothing was changed. Mend what the lines above say"
-    fi
-    stop_units
     undo=yes
-    rm -rf "$PREVIOUS" "$APP_DIR/.database"
-    keep_database
+    stop_units
+    rm -rf "$PREVIOUS" "$APP_DIR/.database" "$APP_DIR/.database.part"
+    [ -n "$WORKER_ONLY" ] || keep_database
 }
 
+# keep_database : a backup for people, and for the way back a copy of SQLite's files, which needs no program.
 keep_database() {
-    local file; file=$(sqlite_file)
-    [ -z "$file" ] || [ -n "$WORKER_ONLY" ] || {
-        rm -rf "$APP_DIR/.database.part"
-        install -d -m 0700 "$APP_DIR/.database.part"
-        cp -a "$file"* "$APP_DIR/.database.part"
-        sync -f "$APP_DIR/.database.part"
-        mv "$APP_DIR/.database.part" "$APP_DIR/.database"
-    }
+    local file status=0 words kept=$APP_DIR/.database.part
+    say "Backing up the database before the upgrade"
+    words=$(manage backup --database-only --no-progress) || status=$?
+    [ "$status" -le 1 ] || fail "there is no backup, so nothing was changed. Mend what the lines above say, and run this again"
+    printf '%s\n' "$words"
+    install -d -m 0700 "$kept"
+    sed -n 's|^\(/[^:]*\): the database.*|\1|p' <<<"$words" >"$kept/name"
+    file=$(sqlite_file)
+    if [ -n "$file" ]; then
+        find "${file%/*}" -maxdepth 1 \( -name "${file##*/}" -o -name "${file##*/}-wal" \) -exec cp -a {} "$kept" \;
+    fi
+    sync -f "$kept"
+    mv "$kept" "$APP_DIR/.database"
 }
 
 return_database() {
     local file; file=$(sqlite_file)
-    [ -n "$file" ] && [ -d "$PREVIOUS/.database" ] || return 0
-    rm -f "$file" "$file"-*
-    cp -a "$PREVIOUS/.database/." "${file%/*}"
-    sync -f "$file"
+    [ -d "$PREVIOUS/.database" ] || return 0
+    if [ -n "$file" ]; then
+        rm -f "$file" "$file"-*
+        cp -a "$PREVIOUS/.database/${file##*/}"* "${file%/*}"
+        sync -f "$file"
+    else
+        APP_DIR=$PREVIOUS manage restore --force --no-progress "$(cat "$PREVIOUS/.database/name")"
+    fi
 }
 
 # roll_back : the previous program and database, as they were when it was stopped.
@@ -192,6 +200,8 @@ make_bundle() {
         pip_options "$SOURCE/$file"
         "$work/pip/bin/pip" download "${options[@]}" --dest "$work/bundle/wheels" -r "$SOURCE/$file"
     done
+    # What comes as source is built where it is installed.
+    "$work/pip/bin/pip" download -qq --disable-pip-version-check --no-cache-dir --dest "$work/bundle/wheels" setuptools
     UNPACKED=$work/bundle APP_DIR=$work/app
     build_release "$work/made"
     mv "$work/made" "$work/app"

@@ -35,6 +35,7 @@ install_units() {
         [ -e "$APP_DIR/deployment/systemd/${file##*/}" ] || drop "$file"
     done
     for file in "$APP_DIR"/deployment/logrotate/*; do
+        [ -e "$file" ] || continue
         text=$(fill "$file")
         put 0644 root:root "/etc/logrotate.d/${file##*/}" "$text"
     done
@@ -71,14 +72,26 @@ install_site() {
 
 stop_units() { unit_names | xargs systemctl stop photo-album.target || true; }
 
+# check_broker : whether Redis answers; without it a worker waits for as long as it takes.
+check_broker() {
+    (cd "$APP_DIR" && DJANGO_SETTINGS_MODULE=photo_album.settings as_user venv/bin/python -c '
+import redis, sys
+from django.conf import settings
+try:
+    if settings.CELERY_BROKER_URL.startswith("redis"):
+        redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_connect_timeout=5, socket_timeout=5).ping()
+except (OSError, redis.RedisError) as error:
+    sys.exit(f"{error}")') || fail "Redis does not answer. Is it running (systemctl status redis-server), is CELERY_BROKER_URL right?"
+}
+
 # start_units : all of them anew when anything changed, since a mixture of releases is not supported.
 start_units() {
     local units how=start
     mapfile -t units < <(unit_names)
     [ "${changed[*]}" = "" ] || { how=restart; systemctl daemon-reload; }
     systemctl enable --quiet photo-album.target "${units[@]}"
-    systemctl start photo-album.target
-    systemctl "$how" "${units[@]}" || fail "a unit did not start: $(failing_units). Its words: journalctl -u UNIT -n 50"
+    check_broker
+    timeout 300 systemctl "$how" photo-album.target "${units[@]}" || fail "a unit did not start: $(failing_units). Its words: journalctl -u UNIT -n 50"
 }
 
 failing_units() {
