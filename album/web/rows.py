@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from html import escape
 from itertools import groupby
 from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from album.models import MediaItem, Preview, Status
@@ -62,8 +62,7 @@ def moves_by_itself(item: GridRow | MediaItem) -> bool:
 
 def grid_answer(rows: Iterable[dict[str, Any]], after: Cursor | str | None, **more: Any) -> HttpResponse:
     """The JSON that js/grid.js reads; ``after`` is the place from which to read on, None at the end."""
-    answer = {"rows": list(rows), "next": None if after is None else str(after), **more}
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    text = _written({"rows": list(rows), "next": None if after is None else str(after), **more})
     return HttpResponse(text, content_type="application/json", headers={"Cache-Control": "private, no-store"})
 
 
@@ -85,9 +84,12 @@ class Grid:
     is_start: bool = True
 
     @property
-    def first(self) -> dict[str, Any]:
-        """The answer that ``source`` would give for these rows."""
-        return {"rows": self.rows, "next": None if self.after is None else str(self.after)}
+    def first(self) -> SafeString:
+        """The answer that ``source`` would give for these rows, as js/grid.js looks for it in the page."""
+        text = _written({"rows": self.rows, "next": None if self.after is None else str(self.after)})
+        for mark in "<>&":  # as Django's json_script does, whose way through str.translate costs ten times as much
+            text = text.replace(mark, f"\\u{ord(mark):04X}")
+        return SafeString(f'<script id="grid-first" type="application/json">{text}</script>')
 
     @property
     def days(self) -> list[tuple[date | None, SafeString]]:
@@ -104,15 +106,23 @@ class Grid:
         # Here rather than in a template: 60 of them cost 6 ms there.
         shown = {name: row[name] for name in ("id", "picture", "width", "height", "alt")}
         href = self.page.replace("/0/", f"/{row['id']}/") or row["preview"]
-        note = format_html('<span class="note">{}</span>', row["note"]) if row.get("note") else ""
-        return format_html(
-            TILE, **shown, href=href, note=note, loading="eager" if place < IN_FIRST_WINDOW else "lazy"
-        )
+        note = _filled('<span class="note">{note}</span>', note=row["note"]) if row.get("note") else ""
+        return _filled(TILE, **shown, href=href, note=note, loading="eager" if place < IN_FIRST_WINDOW else "lazy")
 
 
 def read_limit(text: str | None) -> int:
     """How many rows ``?limit=`` asks for, at most ``MOST_ROWS``; without it, and for nonsense, ``USUAL_ROWS``."""
     return min(max(int(text), 1), MOST_ROWS) if text and text.isdecimal() and len(text) < 9 else USUAL_ROWS
+
+
+def _written(answer: dict[str, Any]) -> str:
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+
+def _filled(template: str, **values: Any) -> SafeString:
+    """``template`` with ``values``, escaped unless they are safe. Measured: a third of ``format_html``, 2026-11."""
+    plain = {name: value if isinstance(value, SafeString) else escape(str(value)) for name, value in values.items()}
+    return SafeString(template.format(**plain))
 
 
 def _badges(row: GridRow, moves: bool) -> list[str]:
