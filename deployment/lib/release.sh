@@ -3,7 +3,7 @@
 
 undo="" UNPACKED=""
 PARTS=(.env.example LICENSE README.md album deployment docs manage.py models_cache/README.md photo_album
-    requirements.txt requirements-assets.txt requirements-torch.txt scripts)
+    pyproject.toml requirements.txt requirements-assets.txt requirements-torch.txt scripts)
 
 as_user() { setpriv --reuid "$APP_USER" --regid "$APP_GROUP" --init-groups env HOME="$DATA_DIR" "$@"; }
 manage() { (cd "$APP_DIR" && umask 027 && as_user venv/bin/python manage.py "$@"); }
