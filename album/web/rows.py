@@ -23,6 +23,11 @@ ALT_CHARACTERS = 200
 MOVING_PICTURES = frozenset({"image/gif", "image/webp", "image/png", "image/avif"})
 USUAL_ROWS, MOST_ROWS = 100, 200
 IN_FIRST_WINDOW = 16
+CHOICE = (
+    '<label class="tile"><input type="checkbox" name="ids" value="{id}" form="{form}"><img src="{picture}" '
+    'width="{width}" height="{height}" alt="{alt}" decoding="async" loading="{loading}"></label>'
+)
+"""A tile of those who choose without JavaScript. js/grid.js makes its own instead."""
 TILE = (
     '<div class="tile" data-id="{id}"><a class="open" href="{href}"><img src="{picture}" width="{width}" '
     'height="{height}" alt="{alt}" decoding="async" loading="{loading}">{note}</a></div>'
@@ -82,6 +87,8 @@ class Grid:
     has_days: bool = True
     is_selectable: bool = True
     is_start: bool = True
+    form: str = ""
+    """The id of the form for which pictures are chosen: a click picks one rather than opens it."""
 
     @property
     def first(self) -> SafeString:
@@ -105,9 +112,12 @@ class Grid:
     def _tile(self, row: dict[str, Any], place: int) -> SafeString:
         # Here rather than in a template: 60 of them cost 6 ms there.
         shown = {name: row[name] for name in ("id", "picture", "width", "height", "alt")}
+        loading = "eager" if place < IN_FIRST_WINDOW else "lazy"
+        if self.form:
+            return _filled(CHOICE, **shown, form=self.form, loading=loading)
         href = self.page.replace("/0/", f"/{row['id']}/") or row["preview"]
         note = _filled('<span class="note">{note}</span>', note=row["note"]) if row.get("note") else ""
-        return _filled(TILE, **shown, href=href, note=note, loading="eager" if place < IN_FIRST_WINDOW else "lazy")
+        return _filled(TILE, **shown, href=href, note=note, loading=loading)
 
 
 def read_limit(text: str | None) -> int:

@@ -89,6 +89,7 @@ def test_people_write_in_the_panel_without_leaving_the_lightbox(
     expect(panel.locator("#info-edit-words")).to_be_visible()
     panel.locator("#info-edit-words").click()
     panel.get_by_label("Title").fill("By the <b>lake</b>")
+    panel.get_by_label("Description").evaluate("(field) => { field.style.height = '9rem'; }")  # as who enlarges it
     panel.get_by_role("button", name="Save").first.click()
     expect(panel.locator("h1")).to_have_text("By the <b>lake</b>")
     expect(panel.locator("#info-edit-words")).to_be_focused()
@@ -106,9 +107,42 @@ def test_people_write_in_the_panel_without_leaving_the_lightbox(
     expect(panel).to_be_hidden()
     page.keyboard.press("ArrowRight")
     stands_at(page, items[1])
+    assert complaints(page) == []
     items[0].refresh_from_db()
     assert (items[0].title, items[0].taken_at_local) == ("By the <b>lake</b>", "2019-08-04T17:30:00")
     assert set(items[0].edited_fields) == {"title", "description", "date"}
+
+
+def test_a_picture_goes_into_an_album_from_the_lightbox(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    page = signed_in(live_cast.alice)
+    open_first(page)
+    page.keyboard.press("i")
+    page.get_by_role("button", name="Add to an album").click()
+    dialog = page.get_by_role("dialog", name="Add to an album")
+    dialog.get_by_label("Album").select_option("Holiday")
+    axe(page)
+    dialog.get_by_role("button", name="Add").click()
+    expect(page.locator(".lightbox-panel").get_by_role("link", name="Holiday")).to_be_visible()
+    expect(page.locator(".toast")).to_contain_text("Added to the album.")
+    page.keyboard.press("a")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")  # closes the dialog alone
+    expect(dialog).to_be_hidden()
+    stands_at(page, items[0])
+    page.keyboard.press("ArrowRight")
+    stands_at(page, items[1])
+    page.keyboard.press("a")
+    dialog.get_by_label("Album").select_option("New album…")
+    dialog.get_by_label("Its name").fill("arias <i>")  # whose letters are keys of the lightbox
+    page.keyboard.press("Enter")
+    expect(page.locator(".lightbox-panel").get_by_role("link", name="arias <i>")).to_be_visible()
+    assert {album.title: list(album.items.all()) for album in live_cast.alice.albums.all()} == {
+        "Holiday": [items[0]],
+        "arias <i>": [items[1]],
+    }
+    assert complaints(page) == []
 
 
 def test_on_a_phone_by_touch_and_back(items: list[MediaItem], live_cast: Cast, signed_in: SignIn) -> None:
@@ -162,9 +196,7 @@ def test_the_page_of_an_item_leads_on_by_keys(items: list[MediaItem], live_cast:
     assert complaints(page) == []
 
 
-def test_a_group_on_the_map_opens_in_the_timeline(
-    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
-) -> None:
+def test_a_group_on_the_map_opens_below_it(items: list[MediaItem], live_cast: Cast, signed_in: SignIn) -> None:
     for item, latitude in zip(items[:3], (48.85, 48.86, 48.87), strict=True):
         here = {"latitude_deg": latitude, "longitude_deg": 2.35, "city": "Paris", "country": "France"}
         MediaItem.objects.filter(pk=item.pk).update(**here)
@@ -176,8 +208,28 @@ def test_a_group_on_the_map_opens_in_the_timeline(
         page.wait_for_timeout(500)
     axe(page)
     group.press("Enter")
-    expect(page).to_have_url(re.compile("bbox="))
-    expect(page.locator("[data-grid] .tile")).to_have_count(3)
+    strip = page.get_by_role("region", name=re.compile("in Paris: 3"))
+    tiles = strip.locator(".tile a")
+    expect(tiles).to_have_count(3)
+    expect(strip.get_by_role("heading")).to_be_focused()
+    axe(page)
+    tiles.first.press("ArrowRight")
+    expect(tiles.nth(1)).to_be_focused()
+    tiles.nth(1).press("Enter")
+    stands_at(page, items[1])
+    page.keyboard.press("ArrowRight")
+    stands_at(page, items[2])
+    page.keyboard.press("Delete")
+    stands_at(page, items[1])
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("/map/$"))
+    expect(tiles).to_have_count(2)
+    expect(tiles.nth(1)).to_be_focused()
+    expect(strip.get_by_role("link", name="Show in the timeline")).to_have_attribute("href", re.compile("bbox="))
+    page.keyboard.press("Escape")
+    expect(strip).to_be_hidden()
+    expect(group).to_be_focused()
+    assert complaints(page) == []
 
 
 def test_what_is_deleted_gives_way_to_the_next_one_and_comes_back(

@@ -101,6 +101,17 @@ def test_an_album_is_made_of_what_is_picked_in_the_timeline(album: RealAlbum, op
     pick(page, 1)
     page.get_by_role("button", name="Remove from this album").click()
     expect(page.locator("[data-grid] .tile")).to_have_count(2)
+    page.get_by_role("link", name="Add photos").click()
+    expect(page.locator("[data-grid] .tile")).to_have_count(2)
+    add = page.get_by_role("button", name="Add", exact=True)
+    expect(add).to_be_disabled()
+    axe(page)
+    page.locator("[data-grid] .tile a").first.click()  # picks it, and opens nothing
+    page.locator("[data-grid] .tile a").last.press("Enter")
+    expect(page.locator("#chosen output")).to_have_text("Selected: 2")
+    add.click()
+    expect(page.get_by_role("status").filter(has_text="2 items were added.")).to_be_visible()
+    expect(page.locator("[data-grid] .tile")).to_have_count(4)
     assert complaints(page) == []
 
 

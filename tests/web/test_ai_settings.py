@@ -222,7 +222,7 @@ class TestModels:
         entries = re.findall(r"<li>.*?</li>", text_of(admin.get(MODELS)), re.S)
         best = [entry for entry in entries if "Recommended for this machine" in entry]
         named = [name for entry in best for name in re.findall(r"<b>(.*?)</b>", entry)]
-        assert named == ["clip-vit-b-32-laion2b", "vit-gpt2-int8"]  # an encoder and a captioner, of those that can be fetched
+        assert named == ["clip-vit-b-32-laion2b", "vit-gpt2-int8"]  # of what can be fetched
 
     def test_damage_is_told_with_its_remedy(self, admin: Client, settings: Settings) -> None:
         folder = Path(settings.MODELS_CACHE_DIR) / NAME

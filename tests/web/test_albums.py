@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from album.models import Album, AlbumItem, MediaItem
 from album.services import albums as service
@@ -270,3 +271,42 @@ def test_only_people_one_shares_with_already_are_suggested(cast: Cast, eve: User
     here = alice_client.get(f"/albums/{cast.shared.pk}/people/").content.decode()
     assert '<option value="charlie">' in here and '<option value="bob">' not in here
     assert 'id="known"' not in client_of(cast.bob).get(f"/albums/{cast.shared.pk}/people/").content.decode()
+
+
+def test_photos_are_chosen_from_the_own_timeline_without_what_is_there(cast: Cast, eve: User) -> None:
+    there, free, put_away = make_rows(cast.alice, 3)
+    MediaItem.objects.filter(pk=put_away.pk).update(archived_at=timezone.now())
+    (of_eve,) = make_rows(eve, 1)
+    cast.shared.items.add(there)
+    address = f"/albums/{cast.shared.pk}/add/"
+    assert address in client_of(eve).get(f"/albums/{cast.shared.pk}/").content.decode()
+    for user, item in ((cast.alice, free), (eve, of_eve)):
+        page = client_of(user).get(address).content.decode()
+        assert re.findall(r'<input type="checkbox" name="ids" value="(\d+)" form="chosen">', page) == [str(item.pk)]
+        answer = client_of(user).get(f"{address}items/").json()
+        assert ([row["id"] for row in answer["rows"]], answer["next"]) == ([item.pk], None)
+        assert sum(count for _month, count in client_of(user).get(f"{address}months/").json()) == 1
+    assert client_of(eve).get(f"{address}items/?before=x").status_code == 400
+    assert client_of(eve).get(f"{address}?before=x").status_code == 302
+    sent = client_of(eve).post(address, {"ids": [str(of_eve.pk), str(there.pk)]}, follow=True)
+    page = sent.content.decode()
+    assert "1 item was added." in page and "Only those who own them may do this." in page
+    assert set(cast.shared.items.all()) == {there, of_eve}
+    client_of(cast.alice).post(address, {"ids": f"{free.pk},{put_away.pk}"})  # as the script sends them
+    assert cast.shared.items.count() == 4
+    assert "nothing in your timeline" in client_of(eve).get(address).content.decode()
+
+
+@pytest.mark.parametrize("ids", ["", "x", "1,", "9" * 30, "-1", ",".join(map(str, range(1, 5002)))])
+def test_a_choice_that_is_none_is_refused_with_words(cast: Cast, alice_client: Client, ids: str) -> None:
+    make_rows(cast.alice, 1)
+    answer = alice_client.post(f"/albums/{cast.shared.pk}/add/", {"ids": ids}, follow=True)
+    assert answer.status_code == 200
+    assert 'class="notice error"' in answer.content.decode()
+    assert not cast.shared.items.exists()
+
+
+def test_an_album_that_fills_itself_is_not_added_to(cast: Cast, alice_client: Client) -> None:
+    album = Album.objects.create(title="Automatic", owner=cast.alice, rule={"kind": "photo"})
+    assert alice_client.get(f"/albums/{album.pk}/add/").status_code == 403
+    assert "/add/" not in alice_client.get(f"/albums/{album.pk}/").content.decode()

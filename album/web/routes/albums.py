@@ -3,6 +3,7 @@
 from django.urls import path
 
 from album.web.views import albums as views
+from album.web.views.album_add import album_add, album_add_items, album_add_months
 from album.web.views.downloads import album_zip
 from album.web.views.import_url import import_url
 
@@ -13,6 +14,9 @@ urlpatterns = [
     path("albums/<int:pk>/", views.album, name="album"),
     path("albums/<int:pk>/items/", views.album_items, name="album_items"),
     path("albums/<int:pk>/months/", views.album_months, name="album_months"),
+    path("albums/<int:pk>/add/", album_add, name="album_add"),
+    path("albums/<int:pk>/add/items/", album_add_items, name="album_add_items"),
+    path("albums/<int:pk>/add/months/", album_add_months, name="album_add_months"),
     path("albums/<int:pk>/edit/", views.album_edit, name="album_edit"),
     path("albums/<int:pk>/delete/", views.album_delete, name="album_delete"),
     path("albums/<int:pk>/cover/", views.album_cover, name="album_cover"),

@@ -42,7 +42,7 @@ def bulk(request: MemberRequest) -> JsonResponse:
     try:
         if action is None:
             raise BulkRefused(_("There is no such action. Known are: %s.") % ", ".join(ACTIONS))
-        outcome = action(request, _ids(request.POST, service.MOST_ITEMS))
+        outcome = action(request, read_ids(request.POST.get("ids", ""), service.MOST_ITEMS))
     except AlbumUnknown as error:
         return JsonResponse({"error": str(error)}, status=404)
     except AlbumForbidden as error:
@@ -66,7 +66,7 @@ def fillable(request: MemberRequest) -> JsonResponse:
 def download(request: MemberRequest) -> HttpResponseBase:
     """The originals of ``ids`` as one ZIP, its size known from the start; those that cannot be had are left out."""
     try:
-        ids = _ids(request.POST, MOST_ZIPPED)
+        ids = read_ids(request.POST.get("ids", ""), MOST_ZIPPED)
         items = openable_by(request.user).filter(shown(), pk__in=ids).order_by("timeline_at", "pk")
         zipped = zip_files(zip_entries(items))
     except AlbumError as error:
@@ -92,13 +92,13 @@ def zip_entries(items: QuerySet[MediaItem]) -> Iterator[ZipEntry]:
         yield ZipEntry(item.original_name, size_bytes, partial(open_original, item))
 
 
-def _ids(form: QueryDict, most: int) -> list[int]:
-    """The numbers in ``ids``, which are separated by commas.
+def read_ids(text: str, most: int) -> list[int]:
+    """The numbers in ``text``, which are separated by commas.
 
     Raises:
         BulkRefused: none, too many, or something else.
     """
-    words = form.get("ids", "").split(",")
+    words = text.split(",")
     if not 0 < len(words) <= most:
         raise BulkRefused(_("Choose from 1 to %d items at once.") % most)
     if not all(word.isascii() and word.isdecimal() and len(word) <= ID_DIGITS for word in words):

@@ -45,6 +45,7 @@ def world_map(request: MemberRequest) -> HttpResponse:
         "tiles": settings.MAP_TILES_URL,
         "attribution": settings.MAP_ATTRIBUTION,
         "without_position": items.count() - count,
+        "grid": Grid(source="", rows=[]),
     }
     return render(request, "album/map.html", context)
 

@@ -8,7 +8,8 @@ THE PAGE writes (template album/_grid.html does):
                                       the same. Without it rows follow one another by "next" as far as someone scrolls.
     data-page="/media/0/"             where a picture leads; 0 becomes the id. Empty: to its preview
     data-headings="day"               or "none", as search and albums in an order of their own want it
-    data-selectable>                  optional: pictures can be picked (js/selection.js acts on them)
+    data-selectable                   optional: pictures can be picked (js/selection.js acts on them)
+    data-picks>                       optional: a click picks and opens nothing
     <ol class="tiles">…</ol>          rows that the server wrote, for those without JavaScript and for the first look
     <a data-older href="…">           the way on without JavaScript
   </div>

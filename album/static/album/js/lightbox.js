@@ -2,6 +2,7 @@
 // The page includes album/_lightbox.html, whose element says what there is beside the pictures.
 
 import { announce, post, toast } from "./app.js";
+import { chooseAlbum, textAdded } from "./choose_album.js";
 
 const given = document.getElementById("lightbox");
 const PANEL_PX = 400; // --panel-width of lightbox.css
@@ -213,6 +214,7 @@ function addButtons(pswp, grid) {
         },
       });
     }
+    if (text.textAlbum) button("collect", 8, text.textAlbum, "albums", () => addToAlbum(pswp));
     if (text.original) {
       button("download", 8, text.textDownload, "download", null, {
         tagName: "a",
@@ -234,13 +236,14 @@ function addButtons(pswp, grid) {
   });
   pswp.on("keydown", (event) => {
     const key = event.originalEvent;
-    if (key.target.closest?.(".lightbox-panel") || key.target.matches?.("video")) {
+    if (key.target.closest?.(".lightbox-panel, dialog") || key.target.matches?.("video")) {
       const isEscape = key.key === "Escape" && key.target.closest(".lightbox-panel");
       event.preventDefault();
       if (isEscape) togglePanel(false);
     } else if (!key.ctrlKey && !key.metaKey && !key.altKey) {
       if (key.key === "i" && text.info) togglePanel();
       else if (key.key === "f" && text.favourite) like(pswp, grid);
+      else if (key.key === "a" && text.textAlbum) addToAlbum(pswp);
       else if (key.key === "Delete" && text.bulk) trash(pswp, grid);
       else if (key.key === "Home" || key.key === "End") pswp.goTo(key.key === "Home" ? 0 : pswp.getNumItems() - 1);
     }
@@ -263,11 +266,18 @@ async function like(pswp, grid) {
   if (current.panel && !current.panel.hidden) fillPanel(true);
 }
 
+async function addToAlbum(pswp) {
+  const row = rowOf(pswp);
+  const chosen = row && await chooseAlbum();
+  if (!chosen || !(await act("add-to-album", row.id, chosen))) return;
+  toast(textAdded);
+  if (current?.panel && !current.panel.hidden) fillPanel(true);
+}
+
 /** Does `action` to one picture; false where that was refused, with the reason shown. */
-async function act(action, id) {
+async function act(action, id, more = {}) {
   const data = new FormData();
-  data.set("action", action);
-  data.set("ids", id);
+  for (const [name, value] of Object.entries({ ...more, action, ids: id })) data.set(name, value);
   try {
     const { refused } = await post(given.dataset.bulk, data);
     refused.forEach(({ reason }) => toast(reason, { error: true }));

@@ -90,12 +90,18 @@ export async function placeMap(box, pick = null) {
 async function page(box) {
   const minZoom = Math.max(1, Math.ceil(Math.log2(box.clientWidth / 256) * 2) / 2); // the world fills the box
   const [L, map] = await draw(box, { minZoom, maxBounds: [[-78, -190], [84, 200]], maxBoundsViscosity: 1 });
+  const { Strip } = await import("./strip.js");
+  const strip = new Strip(document.querySelector(".strip"));
   const marks = new Map(); // what stays in view stays as it is, and keeps the focus
   const inView = () => {
     const bounds = map.getBounds();
     const [west, east] = [bounds.getWest(), bounds.getEast()].map((edge) => Math.max(-180, Math.min(180, edge)));
     const [south, north] = [bounds.getSouth(), bounds.getNorth()].map((edge) => Math.max(-90, Math.min(90, edge)));
     return [west, south, east, north].map((edge) => edge.toFixed(5));
+  };
+  const goBack = (place) => { // to the mark that stands for it now
+    const near = [...marks.values()].sort((one, other) => map.distance(one.getLatLng(), place) - map.distance(other.getLatLng(), place));
+    (near[0]?.getElement() ?? box).focus({ preventScroll: true });
   };
   let asked = null;
   const refresh = async () => {
@@ -106,15 +112,18 @@ async function page(box) {
     if (!answer?.ok) return;
     const { groups } = await answer.json();
     const found = new Map(groups.map((group) => [JSON.stringify(group), group]));
+    const held = [...marks.values()].find((marker) => marker.getElement() === document.activeElement)?.getLatLng();
     for (const [key, marker] of marks) if (!found.has(key) && marks.delete(key)) marker.remove();
-    for (const [key, group] of found) if (!marks.has(key)) marks.set(key, mark(L, map, box, group).addTo(map));
+    for (const [key, group] of found) if (!marks.has(key)) marks.set(key, mark(L, map, { box, strip, group, goBack }).addTo(map));
+    if (held) goBack(held);
   };
   map.on("moveend", refresh);
+  new ResizeObserver(() => map.invalidateSize()).observe(box);
   const [west, south, east, north] = JSON.parse(box.dataset.bounds);
   map.fitBounds([[south, west], [north, east]], { padding: [40, 40], maxZoom: 9 });
 }
 
-function mark(L, map, box, group) {
+function mark(L, map, { box, strip, group, goBack }) {
   const side = Math.round(44 + 8 * Math.min(4, Math.log10(group.count)));
   const picture = document.createElement("span");
   picture.className = "map-mark";
@@ -138,7 +147,9 @@ function mark(L, map, box, group) {
   const open = () => {
     const [west, south, east, north] = group.bbox;
     if (group.count <= Number(box.dataset.few) || isSpot || map.getZoom() >= map.getMaxZoom()) {
-      location.href = `${box.dataset.timeline}?${new URLSearchParams({ bbox: [west - 1e-5, south - 1e-5, east + 1e-5, north + 1e-5].map((edge) => edge.toFixed(6)) })}`;
+      const around = new URLSearchParams({ bbox: [west - 1e-5, south - 1e-5, east + 1e-5, north + 1e-5].map((edge) => edge.toFixed(6)) });
+      const [source, page] = [box.dataset.items, box.dataset.timeline].map((address) => `${address}?${around}`);
+      strip.open({ source, page, words, goBack: () => goBack(marker.getLatLng()) });
     } else {
       map.fitBounds([[south, west], [north, east]], { padding: [60, 60] });
     }

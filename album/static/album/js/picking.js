@@ -18,7 +18,7 @@ export class Picking {
     if (this.was_long) { this.was_long = false; return true; }
     if (event.shiftKey && this.last !== null) {
       this.reach(this.grid.index_of(this.last), this.grid.index_of(id));
-    } else if (event.shiftKey || this.selected.size || event.target.closest(".pick")) {
+    } else if (event.shiftKey || this.selected.size || "picks" in this.grid.texts || event.target.closest(".pick")) {
       this.toggle(id);
     } else return false;
     return true;

@@ -1,6 +1,7 @@
 /* What is done with the picked pictures of a grid: the bar of album/_selection.html. */
 
 import { announce, post, toast } from "./app.js";
+import { chooseAlbum, textAdded } from "./choose_album.js";
 
 const MOST_AT_ONCE = 1000, MOST_ZIPPED = 5000;
 const BACK = { trash: "restore", archive: "unarchive" };
@@ -18,7 +19,6 @@ class Selection {
     for (const form of document.querySelectorAll("form[data-bulk]")) {
       form.addEventListener("submit", (event) => this.on_submit(event, form));
     }
-    document.querySelector("[name=album]#selection-albums")?.addEventListener("change", (event) => this.on_album(event.target));
   }
 
   follow(grid) {
@@ -35,7 +35,8 @@ class Selection {
     if ("clear" in button.dataset) this.clear();
     else if ("download" in button.dataset) this.download();
     else if (button.dataset.sends) this.send(document.getElementById(button.dataset.sends));
-    else if (button.dataset.asks) this.ask(document.getElementById(button.dataset.asks));
+    else if (button.dataset.asks) document.getElementById(button.dataset.asks).showModal();
+    else if ("adds" in button.dataset) this.add();
     else if (button.dataset.act === "favourite") this.act(this.are_favourites() ? "unfavourite" : "favourite");
     else if (button.dataset.act) this.act(button.dataset.act, { album: this.texts.album ?? "" });
   }
@@ -51,21 +52,9 @@ class Selection {
     (grid.element.querySelector(".tile a[tabindex='0']") ?? document.getElementById("content")).focus({ preventScroll: true });
   }
 
-  async ask(dialog) {
-    dialog.showModal();
-    const albums = dialog.querySelector("#selection-albums");
-    if (!albums || albums.options.length) return;
-    const response = await fetch(this.texts.albums, { headers: { Accept: "application/json" } });
-    const known = response.ok ? (await response.json()).albums : [];
-    for (const [id, title] of known) albums.add(new Option(title, id));
-    albums.add(new Option(this.texts.textNew, ""));
-    this.on_album(albums);
-  }
-
-  on_album(albums) {
-    const asked = document.querySelector("[data-new-album]");
-    asked.hidden = albums.value !== "";
-    asked.querySelector("input").required = albums.value === "";
+  async add() {
+    const chosen = await chooseAlbum();
+    if (chosen) this.act("add-to-album", chosen);
   }
 
   on_submit(event, form) {
@@ -103,7 +92,7 @@ class Selection {
   }
 
   tell(action, done, all, refused) {
-    const whole = { "add-to-album": this.texts.textAlbum, trash: this.texts.textTrash, archive: this.texts.textArchive };
+    const whole = { "add-to-album": textAdded, trash: this.texts.textTrash, archive: this.texts.textArchive };
     const part = this.texts.textPart.replace("{done}", done.length).replace("{all}", all);
     const words = done.length === all ? whole[action] ?? this.texts.textDone : part;
     const undo = BACK[action] && done.length ? { label: this.texts.textUndo, run: () => this.undo(action, done) } : null;

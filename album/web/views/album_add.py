@@ -1,0 +1,102 @@
+"""Photos chosen from one's own timeline for an album."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from album import queries
+from album.exceptions import AlbumError
+from album.models import Album, MediaItem
+from album.services import bulk
+from album.web.album_grid import FIRST_ROWS, read_grid
+from album.web.requests import MemberRequest
+from album.web.rows import Grid, grid_answer, read_limit
+from album.web.views.bulk import read_ids
+
+MOST_ADDED = 5000
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def album_add(request: MemberRequest, pk: int) -> HttpResponse:
+    """The own timeline without what is in the album already, to choose from; a POST puts ``ids`` into it."""
+    here = _fillable(request, pk)
+    if request.method == "POST":
+        return _add(request, here)
+    try:
+        place = (request.GET.get("before", ""), FIRST_ROWS)
+        rows, older = read_grid(_others(request, here), None, request.user, request.grants.holder, place)
+    except AlbumError as error:
+        messages.error(request, str(error))
+        return redirect("album:album_add", pk)
+    grid = Grid(
+        source=reverse("album:album_add_items", args=(pk,)),
+        months=reverse("album:album_add_months", args=(pk,)),
+        rows=rows,
+        after=older,
+        older=f"?before={older}" if older else "",
+        is_start="before" not in request.GET,
+        form="chosen",
+    )
+    return render(request, "album/album_add.html", {"album": here, "grid": grid})
+
+
+@require_safe
+@login_required
+def album_add_items(request: MemberRequest, pk: int) -> HttpResponse:
+    """Rows to choose from: ``?before=`` a place, ``?month=2026-11``, ``?limit=``."""
+    items, holder = _others(request, _fillable(request, pk)), request.grants.holder
+    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
+    try:
+        if month := request.GET.get("month"):
+            items = queries.in_month(items, month)
+        rows, after = read_grid(items, None, request.user, holder, place)
+    except AlbumError as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    return grid_answer(rows, after)
+
+
+@require_safe
+@login_required
+def album_add_months(request: MemberRequest, pk: int) -> HttpResponse:
+    """The months of what there is to choose from."""
+    months = queries.month_counts(_others(request, _fillable(request, pk)))
+    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
+
+
+def _add(request: MemberRequest, here: Album) -> HttpResponse:
+    try:
+        ids = read_ids(",".join(filter(None, request.POST.getlist("ids"))), MOST_ADDED)
+        pieces = [ids[start : start + bulk.MOST_ITEMS] for start in range(0, len(ids), bulk.MOST_ITEMS)]
+        outcomes = [bulk.add_to_album(user=request.user, ids=piece, album_id=here.pk) for piece in pieces]
+    except AlbumError as error:
+        messages.error(request, str(error))
+        return redirect("album:album_add", here.pk)
+    done = sum(len(outcome.done) for outcome in outcomes)
+    if done:
+        words = ngettext("%(count)d item was added.", "%(count)d items were added.", done)
+        messages.success(request, words % {"count": done})
+    for reason in dict.fromkeys(reason for outcome in outcomes for reason in outcome.refused):
+        messages.error(request, _("Some were left out: %(reason)s") % {"reason": reason})
+    return redirect("album:album", here.pk)
+
+
+def _others(request: MemberRequest, here: Album) -> QuerySet[MediaItem]:
+    return queries.timeline_of(request.user).exclude(queries.in_album(here))
+
+
+def _fillable(request: MemberRequest, pk: int) -> Album:
+    """404 for strangers, 403 for those who may only look, and for everybody where an album fills itself."""
+    here = get_object_or_404(queries.visible_albums(request.user), pk=pk)
+    if not queries.fillable_albums(request.user).filter(pk=pk).exists():
+        raise PermissionDenied
+    return here
