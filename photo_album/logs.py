@@ -106,9 +106,10 @@ def describe_logging(level: str, secrets: Iterable[str]) -> dict[str, Any]:
     }
     first = JournalHandler if is_in_journal() else logging.StreamHandler
     handlers: dict[str, Any] = {"first": {"()": first, "formatter": "line"}}
-    if folder := os.environ.get("LOGS_DIRECTORY", "").partition(":")[0]:
-        # Opened with the first line, and again after logrotate has moved it.
-        handlers["file"] = {"class": "logging.handlers.WatchedFileHandler", "formatter": "dated", "delay": True}
+    folder = os.environ.get("LOGS_DIRECTORY", "").partition(":")[0]
+    if folder and os.access(folder, os.W_OK):  # a service without its file is better than none
+        # There from the start, for whoever wants to follow it, and made again after logrotate has moved it.
+        handlers["file"] = {"class": "logging.handlers.WatchedFileHandler", "formatter": "dated"}
         handlers["file"] |= {"filename": f"{folder}/{_file_name()}", "errors": "backslashreplace"}
     # At INFO Celery tells of every start and every ring; what a ring led to is logged by the album.
     celery_level = "WARNING" if level == "INFO" else level

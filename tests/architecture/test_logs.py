@@ -247,14 +247,19 @@ def test_a_terminal_below_a_service_stays_a_terminal(journal, tmp_path) -> None:
 def test_a_file_of_the_log_is_opened_again_after_logrotate(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LOGS_DIRECTORY", str(tmp_path))
     config = describe_logging("INFO", [])["handlers"]["file"]
-    handler = logging.handlers.WatchedFileHandler(config["filename"], delay=config["delay"])
+    handler = logging.handlers.WatchedFileHandler(config["filename"])
     file = tmp_path / "worker.log"
-    assert not file.exists()
+    assert file.read_text() == ""
     for number in (1, 2):
         handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
         file.rename(tmp_path / f"worker.log.{number}")
     handler.close()
     assert (tmp_path / "worker.log.2").read_text() == "line 2\n"
+
+
+def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_service(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LOGS_DIRECTORY", str(tmp_path / "gone"))
+    assert list(describe_logging("INFO", [])["handlers"]) == ["first"]
 
 
 def test_the_page_explains_every_field() -> None:
@@ -268,6 +273,6 @@ def test_the_lines_of_the_page_name_what_the_album_sends() -> None:
     """Machines with systemd run these lines: tests/deployment."""
     lines = re.findall(r"^\$ (journalctl .*)$", PAGE.read_text(), re.MULTILINE)
     assert len(lines) >= 12
-    units = set(re.findall(r"-u (\S+)", "\n".join(lines)))
-    assert units == {"photo-album-web", "photo-album-celery-worker", "photo-album-celery-beat"}
+    units = set(re.findall(r"-u \"?([\w*-]+)", "\n".join(lines)))
+    assert units == {"photo-album*", "photo-album-web", "photo-album-celery-worker", "photo-album-celery-beat"}
     assert set(re.findall(r"\b([A-Z_]+)=", "\n".join(lines))) == {"BATCH_RUN", "MEDIA_ID", "STAGE"}
