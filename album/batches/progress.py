@@ -26,6 +26,9 @@ PROGRESS_FIELDS = (
     "peak_memory_bytes",
 )
 
+DONE: dict[str, str] = {Stage.EMBED: "looked at", Stage.CAPTION: "described"}
+"""What has been done to an item of a stage."""
+
 
 class Listener(Protocol):
     """The terminal's side of progress."""
@@ -88,6 +91,6 @@ class Progress:
             self._systemd.notify(f"STATUS={self.status_line()}")
 
     def status_line(self) -> str:
-        """Like ``caption 17/500, 2.1 s each``."""
+        """Like ``described 17/500, 2.1 s each``."""
         each = f", {1 / self.run.items_per_second:.1f} s each" if self.run.items_per_second else ""
-        return f"{self.run.current_stage} {self._stage_done}/{self._stage_total}{each}"
+        return f"{DONE.get(self.run.current_stage, 'begun')} {self._stage_done}/{self._stage_total}{each}"

@@ -53,10 +53,10 @@ def test_a_night_from_its_beginning_to_its_end(make_grays, night, photos, story)
     assert told == [
         ("INFO", f"batch {number} begins: photos, Schedule, profile raspberry-pi"),
         ("INFO", f"batch {number} embed: 3 photos wait, by encoder"),
-        ("INFO", f"batch {number} embed 3/3"),
+        ("INFO", f"batch {number} looked at 3/3"),
         ("INFO", f"batch {number} caption: 3 photos wait, by captioner"),
         ("WARNING", f"item {poisoned.pk} failed in caption: the analysis failed: this picture breaks the network"),
-        ("INFO", f"batch {number} caption 3/3"),
+        ("INFO", f"batch {number} described 3/3"),
         ("INFO", f"batch {number} ended: 2 described, 1 failed. Nothing left to do."),
     ]
     assert {fields.get("batch_run") for _, _, fields in story} == {str(number)}

@@ -109,7 +109,7 @@ def test_batch_tells_how_far_it_is_and_a_stop_that_waits_for_it_is_alive(install
     ring = "from album.tasks.ai import process_pending_photos_batch as task; task.apply_async(ignore_result=True)"
     installation.python(ring)
     wait_until(lambda: "s each" in systemd.status(), 60, "the progress of the batch")
-    assert systemd.status().startswith("STATUS=media: ready; ai: caption "), systemd.status()
+    assert systemd.status().startswith("STATUS=media: ready; ai: described "), systemd.status()
     batch = next(
         child
         for child in psutil.Process(worker.pid).children(recursive=True)
