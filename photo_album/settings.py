@@ -268,7 +268,7 @@ USE_I18N = USE_TZ = True
 LOCAL_REDIS, FILE_QUEUE = "redis://localhost:6379/0", "filesystem://localhost"
 FILE_QUEUE_MARK = VAR_DIR / "filesystem-broker"  # there while choose_broker finds no Redis
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", FILE_QUEUE if FILE_QUEUE_MARK.exists() else LOCAL_REDIS)
-CELERY_RESULT_BACKEND = LOCAL_REDIS
+CELERY_RESULT_BACKEND = CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else LOCAL_REDIS
 # One retry at once: by default a message is tried for 6 s while Redis is down, and the request of an upload too.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
     "socket_timeout": 10,

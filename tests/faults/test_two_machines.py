@@ -30,7 +30,7 @@ from tests.faults.servers import Redis, postgresql
 ITEMS = 800
 OTHER_MACHINE = ("unshare", "--uts", "--pid", "--mount-proc", "--fork", "--kill-child", "--")
 NAMED = ("sh", "-c", 'hostname gpu && exec "$@"', "gpu")
-WORKER = ("-m", "celery", "-A", "photo_album", "worker", "-c", "1", "--without-gossip", "--without-mingle", "-Q")
+WORKER = ("-m", "photo_album.celery_worker")
 ANALYZE = ("analyze_photos", "--weights", "built-in", "--no-progress")
 A_NIGHT_IS_DUE = """
     from datetime import timedelta
@@ -109,7 +109,7 @@ class Machines:
 
     def start_night_on_helper(self) -> subprocess.Popen[str]:
         """The worker of the helper, once it has done a part of the night."""
-        worker = self.helper.start(*WORKER, "ai")
+        worker = self.helper.start(*WORKER, WORKER_QUEUES="ai")
         self.album.python(A_NIGHT_IS_DUE)
         wait_until(lambda: self.facts.done("schedule") > 0, 120, "the helper works")
         assert re.fullmatch(r"gpu(-[0-9a-f]{8})?", self.facts.night("host"))
@@ -129,7 +129,6 @@ def machines(tmp_path: Path, redis: Redis) -> Iterator[Machines]:
         shared = {
             "DATABASE_URL": f"{url}?options=-c%20idle_in_transaction_session_timeout%3D2000",
             "CELERY_BROKER_URL": redis.url,
-            "CELERY_RESULT_BACKEND": redis.url,
             "MEDIA_ROOT": str(tmp_path / "storage"),
         }
         album = Installation(tmp_path / "album", shared)
@@ -162,7 +161,7 @@ def test_a_helper_that_loses_its_power_leaves_its_work_to_the_other(machines: Ma
     assert facts.night("state") == "running", "no process of that number here says nothing of there"
 
     machines.give_up_the_silent()
-    album.start(*WORKER, "media,ai")
+    album.start(*WORKER, WORKER_QUEUES="media,ai")
     wait_until(lambda: facts.night("state") == "finished", 120, "the album ends the night")
     facts.assert_each_was_described_once()
     assert not facts.night("host").startswith("gpu")
@@ -174,7 +173,7 @@ def test_a_helper_that_comes_back_finds_its_night_taken_and_does_no_harm(machine
     for member in away:
         member.suspend()
     machines.give_up_the_silent()
-    album.start(*WORKER, "media,ai")
+    album.start(*WORKER, WORKER_QUEUES="media,ai")
     wait_until(lambda: not facts.night("host").startswith("gpu"), 120, "the album takes the night up")
     for member in away:
         member.resume()
