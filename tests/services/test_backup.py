@@ -360,3 +360,22 @@ def test_a_night_without_backup_stands_in_the_log_and_for_the_status_page(settin
     assert "the disk failed" in housekeeping.backup_database()["failed"]
     assert "No backup of the database" in caplog.text
     assert "the disk failed" in status.last_backup()["problem"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_what_root_backs_up_the_services_can_read_and_go_on_with(
+    alice: User, root: Path, settings, monkeypatch: pytest.MonkeyPatch, is_linked: bool
+) -> None:
+    nobody = 65534
+    photo = make_photo(alice, 1)
+    os.chown(photo.path, nobody, nobody)
+    if not is_linked:
+        monkeypatch.setattr(transfer, "_is_linked", lambda source, target: False)
+    root.mkdir()
+    for folder in (root, settings.VAR_DIR):
+        os.chown(folder, nobody, nobody)
+    make_backup(root)
+    made = [root, *root.rglob("*"), settings.VAR_DIR / "backups.json"]
+    assert len(made) > 8
+    assert [path for path in made if path.stat().st_uid != nobody] == []

@@ -63,8 +63,8 @@ def load(source: Path, tables: dict[str, int]) -> None:
         BackupError: it cannot be loaded; the database is as it was.
     """
     arguments, environment = _access()
-    command = [_client("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-    command += ["--set=client_min_messages=warning", *arguments]
+    command = [_client("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    command += arguments
     connection.close()
     with tempfile.TemporaryFile() as words:
         with subprocess.Popen(
@@ -94,15 +94,18 @@ def other_sessions() -> list[str]:
 
 
 def _feed(stdin: IO[bytes], source: Path, tables: dict[str, int]) -> None:
+    """Ends with COMMIT: should this process die before, psql finds the end of its input, and commits nothing."""
     with stdin:
-        stdin.write(EMPTY_SCHEMA.encode())
+        stdin.write(b"SET client_min_messages = warning; BEGIN;\n" + EMPTY_SCHEMA.encode())
         with gzip.open(source) as lines:
             shutil.copyfileobj(lines, stdin)
         for name, count in tables.items():
             if not re.fullmatch(r"\w+", name):
                 raise BackupError(f"{source}: {name!r} is no table of an album")
             stdin.write(COUNTED.format(name=name, count=int(count)).encode())
+        stdin.flush()
         failpoint("restore-database")
+        stdin.write(b"COMMIT;\n")
 
 
 def _dump(command: list[str]) -> None:
@@ -146,5 +149,5 @@ def _access() -> tuple[list[str], dict[str, str]]:
 
 
 def _reason(words: str) -> str:
-    lines = [line for line in words.strip().splitlines() if "rror" in line or "FATAL" in line]
+    lines = [line for line in words.strip().splitlines() if re.search("error|fatal", line, re.IGNORECASE)]
     return (lines or words.strip().splitlines() or ["it gave no reason"])[0]

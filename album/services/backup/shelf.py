@@ -12,7 +12,7 @@ from pathlib import Path
 
 from album.exceptions import BackupError
 from album.services.backup import manifest
-from album.services.backup.transfer import make_folder, sync_folder
+from album.services.backup.transfer import make_folder, own_like, sync_folder
 
 FULL, DATABASE = "full", "database"
 PARTIAL = ".partial"
@@ -43,6 +43,7 @@ def locked(root: Path) -> Iterator[None]:
     """
     make_folder(root)
     with (root / MARK).open("ab") as file:
+        own_like(root / MARK, root)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
