@@ -133,6 +133,16 @@ def test_a_database_that_fails_is_one_problem_and_the_rest_is_told(cast: Cast) -
     assert {"items", "memory"} <= set(lines)
 
 
+def test_a_check_that_cannot_be_made_is_a_problem_and_the_rest_is_told(cast: Cast, monkeypatch) -> None:
+    def fail(_: str) -> None:
+        raise OSError("the disk does not answer")
+
+    monkeypatch.setattr(psutil, "disk_usage", fail)
+    lines = told()
+    assert (lines["machine"].state, lines["machine"].words) == ("problem", "the disk does not answer")
+    assert {"broker", "items", "backup"} <= set(lines)
+
+
 def test_originals_that_are_not_mounted_are_a_problem(cast: Cast, settings) -> None:
     make_photo(cast.alice)
     assert "storage" not in told()
@@ -203,6 +213,12 @@ def test_metrics_are_there_for_the_token_only(cast: Cast, settings) -> None:
         assert re.fullmatch(
             r'# TYPE \w+ gauge|photo_album_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? -?[\d.e+-]+', line
         ), line
+
+
+def test_the_page_for_administrators_explains_every_gauge(cast: Cast) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "status.md").read_text()
+    gauges = re.findall(r"^# TYPE photo_album_(\w+) gauge$", write_metrics(check_status()), re.MULTILINE)
+    assert [name for name in gauges if f"`{name}`" not in page] == []
 
 
 def test_labels_of_metrics_are_escaped() -> None:

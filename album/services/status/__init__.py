@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
+from album.exceptions import AlbumError
 from album.services.status import library, machine, running
 from album.services.status.line import Line, State, worst
 
@@ -23,6 +24,8 @@ def check_status(*, asks_web: bool = True) -> list[Line]:
             lines += check()
         except DatabaseError as error:
             fault = fault or error
+        except (AlbumError, OSError) as error:  # the rest shall be told all the same
+            lines.append(Line(check.__module__.rpartition(".")[2], _("Status"), "problem", str(error)))
     if fault and not any(line.name == "version" and line.state == "problem" for line in lines):
         words = _("does not answer: %(reason)s") % {"reason": fault}
         lines = [line for line in lines if line.name != "database"]

@@ -102,8 +102,8 @@ def _check_models() -> Line:
     if damaged:
         return Line("models", title, "problem", in_words(damaged[0].problem), "", figures)
     if machine.shortfalls:
-        words += ". " + " ".join(in_words(each) for each in machine.shortfalls)
-        return Line("models", title, "warning", words, "manage.py show_profile", figures)
+        words += ". " + " ".join(in_words(each) for each in machine.shortfalls)  # which name what mends them
+        return Line("models", title, "warning", words, "", figures)
     return Line("models", title, "ok", words, "", figures)
 
 

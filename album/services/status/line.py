@@ -45,4 +45,5 @@ def worst(lines: list[Line]) -> State:
 
 def at(moment: datetime) -> str:
     """The moment in local time, as the language writes it."""
-    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"

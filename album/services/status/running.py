@@ -54,12 +54,12 @@ def check_web() -> Iterator[Line]:
         status = _ask_web(place)
     except (OSError, HTTPException) as error:
         words = _("%(place)s does not answer: %(reason)s") % {"place": place, "reason": error}
-        yield Line("web", _("Web server"), "problem", words, f"systemctl start {UNITS[0]}", (_up("web", 0),))
+        yield Line("web", _("Web server"), "problem", words, f"systemctl start {UNITS[0]}")
         return
     is_well = status == HTTPStatus.OK
     words = _("%(place)s answers with %(status)s") % {"place": place, "status": status}
     step = "" if is_well else f"journalctl -u {UNITS[0]} -n 50"
-    yield Line("web", _("Web server"), "ok" if is_well else "problem", words, step, (_up("web", is_well),))
+    yield Line("web", _("Web server"), "ok" if is_well else "problem", words, step)
 
 
 def _ask_web(place: str) -> int:
@@ -114,7 +114,7 @@ def _show_units() -> dict[str, dict[str, str]]:
 
 def _check_broker() -> Iterator[Line]:
     with current_app.connection_for_read() as connection:
-        place = connection.as_uri()
+        place = connection.as_uri().replace(":**@", "")  # what stands for a password, also where there is none
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             lengths = {queue: _length_of(connection, queue) for queue in QUEUES}
