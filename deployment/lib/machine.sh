@@ -59,8 +59,8 @@ check_machine() {
     [ "$(free_mb "$DATA_DIR")" -ge 300 ] || fail "the disk of $DATA_DIR is full. Make room, or say --data-dir"
     [ -e "$APP_DIR/.answers" ] || [ ! -d "$APP_DIR" ] || [ -z "$(ls -A "$APP_DIR")" ] ||
         fail "$APP_DIR is not empty and was not made by this program. Move it away (a checkout, too), or say --app-dir"
-    [ -d /run/systemd/system ] || fail "systemd does not run this machine. Without it: scripts/run, or deployment/DOCKER.md"
     is_library_or_free || fail "$DATA_DIR holds other things than an album: say --data-dir with an empty or new folder"
+    [ -d /run/systemd/system ] || fail "systemd does not run this machine. Without it: scripts/run, or deployment/DOCKER.md"
     say "This machine can run the album: $memory_mb MB of memory, $(free_mb "$APP_DIR") MB free for $APP_DIR."
 }
 

@@ -93,7 +93,8 @@ prepare_data() {
 
 sqlite_file() { # the database, where it is a file
     local url; url=$(setting DATABASE_URL)
-    case ${url:-sqlite:///$DATA_DIR/photo_album.sqlite3} in sqlite:///*) printf %s "${url#sqlite:///}" ;; esac
+    : "${url:=sqlite:///$DATA_DIR/photo_album.sqlite3}"
+    case $url in sqlite:///*) printf %s "${url#sqlite:///}" ;; esac
 }
 
 # prepare_way_back : the album is stopped, and its database kept as it is after the last write.
@@ -125,9 +126,7 @@ return_database() {
     local file; file=$(sqlite_file)
     [ -d "$PREVIOUS/.database" ] || return 0
     if [ -n "$file" ]; then
-        rm -f "$file" "$file"-*
-        cp -a "$PREVIOUS/.database/${file##*/}"* "${file%/*}"
-        sync -f "$file"
+        rm -f "$file" "$file"-* && cp -a "$PREVIOUS/.database/${file##*/}"* "${file%/*}" && sync -f "$file"
     else
         APP_DIR=$PREVIOUS manage restore --force --no-progress "$(cat "$PREVIOUS/.database/name")"
     fi
@@ -139,7 +138,7 @@ roll_back() {
     undo=""
     stop_units
     if [ -d "$PREVIOUS" ]; then
-        return_database
+        return_database || fail "the database could not be put back; it lies in $PREVIOUS/.database. Make room on its disk, and run this again"
         rm -rf "$APP_DIR"
         mv "$PREVIOUS" "$APP_DIR"
     fi

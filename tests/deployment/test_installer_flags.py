@@ -1,0 +1,245 @@
+"""What the installer answers before it touches anything, and the parts that decide what is written and put back."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INSTALLER = REPOSITORY / "deployment" / "setup_celery_systemd.sh"
+WITH_VALUE = sorted(set(re.findall(r"\[(--[a-z-]+)\]=", INSTALLER.read_text(encoding="utf-8"))))
+ANSWERS = {"PATH", "HOME", "LANG"}
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="files for other users are made by root only")
+
+
+def install(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name in ANSWERS}
+    return subprocess.run(
+        ["bash", str(INSTALLER), *arguments],
+        check=False,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+def run_parts(lines: str, **variables: Path | str) -> str:
+    """What these lines print in a shell that knows the functions of the installer."""
+    parts = "\n".join(f". {path}" for path in (REPOSITORY / "scripts/setup.sh", *sorted(LIBRARY.glob("*.sh"))))
+    assigned = "\n".join(f"{name}='{value}'" for name, value in variables.items())
+    script = f"set -euo pipefail\nshopt -s inherit_errexit\n{parts}\n{DEFAULTS}\n{assigned}\n{lines}"
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+LIBRARY = REPOSITORY / "deployment" / "lib"
+DEFAULTS = """
+DOMAIN= LISTEN= WORKER_ONLY= MEDIA_ROOT= DATABASE_URL= CELERY_BROKER_URL= STATED_PROFILE= PROFILE=auto
+"""
+
+
+def test_help_names_every_option() -> None:
+    words = install("--help").stdout
+    for option in (
+        *WITH_VALUE,
+        "--yes",
+        "--no-model",
+        "--worker-only",
+        "--check",
+        "--upgrade",
+        "--uninstall",
+        "--purge",
+    ):
+        assert f"  {option} " in words
+
+
+def test_an_unknown_option_is_refused() -> None:
+    done = install("--app-folder", "/srv/album")
+    assert done.returncode == 2
+    assert "unknown option --app-folder" in done.stderr
+    assert "--help" in done.stderr
+
+
+@pytest.mark.parametrize("option", WITH_VALUE)
+def test_an_option_without_its_value_is_refused(option: str) -> None:
+    done = install("--check", option)
+    assert done.returncode == 2
+    assert f"{option} needs a value" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--app-dir", "album"], "no plain absolute path"),
+        (["--app-dir", "/"], "no plain absolute path"),
+        (["--app-dir", "/srv"], "no plain absolute path"),
+        (["--app-dir", "/srv/my album"], "no plain absolute path"),
+        (["--data-dir", "/var"], "no plain absolute path"),
+        (["--media-dir", "/srv/a|b"], "no plain absolute path"),
+        (["--app-dir", "/srv/album", "--data-dir", "/srv/album/data"], "must not lie in /srv/album"),
+        (["--user", "root"], "not root"),
+        (["--user", "Some One"], "a plain name"),
+        (["--domain", "photos example"], "photos.example.org"),
+        (["--domain", "https://photos.example.org"], "photos.example.org"),
+        (["--listen", "8000"], "0.0.0.0:8000"),
+        (["--profile", "pi"], "there are auto, minimal"),
+        (["--offline-bundle", "/nowhere/bundle.tar"], "cannot be read"),
+        (["--worker-only", "--broker-url", "redis://album:6379/0"], "--database-url and --broker-url"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_in_words(arguments: list[str], words: str) -> None:
+    done = install("--check", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_an_answer_may_come_from_the_environment() -> None:
+    assert "--profile toaster" in install("--check", PROFILE="toaster").stderr
+    assert "--domain a b" in install("--check", DOMAIN="a b").stderr
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "letter.txt").write_text("mine")
+    done = install("--check", "--app-dir", str(tmp_path / "app"), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert "was not made by this program" in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["app", "letter.txt"]
+
+
+def test_a_library_is_not_put_among_other_things(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    done = install("--check", "--app-dir", str(tmp_path / "app"), "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "holds other things than an album" in done.stderr
+
+
+def test_an_installed_library_is_not_moved_by_an_option(tmp_path: Path) -> None:
+    (tmp_path / ".answers").write_text("DATA_DIR=/srv/photos/album\nAPP_USER=album\n")
+    done = install("--check", "--app-dir", str(tmp_path), "--data-dir", "/srv/other/album")
+    assert done.returncode == 2
+    assert "the library lies in /srv/photos/album" in done.stderr
+
+
+@needs_root
+def test_nothing_is_done_without_root() -> None:
+    with TemporaryDirectory() as folder:  # one that others may enter
+        copy = Path(folder)
+        copy.chmod(0o755)
+        shutil.copytree(INSTALLER.parent, copy / "deployment")
+        shutil.copytree(REPOSITORY / "scripts", copy / "scripts")
+        command = [
+            "setpriv",
+            "--reuid",
+            "65534",
+            "--clear-groups",
+            "bash",
+            str(copy / "deployment" / INSTALLER.name),
+        ]
+        done = subprocess.run([*command, "--yes"], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "this needs root: sudo" in done.stderr
+
+
+def test_a_file_that_says_so_already_is_not_written_again(tmp_path: Path) -> None:
+    owner = f"{os.geteuid()}:{os.getegid()}"
+    file = tmp_path / "folder" / "settings"
+    lines = "\n".join(f"put 0640 {owner} {file} {text}\necho ${{#changed[@]}}" for text in ("one", "one", "two"))
+    assert run_parts(lines).split() == ["1", "1", "2"]
+    assert file.read_text() == "two\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in file.parent.iterdir()] == ["settings"]
+
+
+def test_a_release_is_known_by_its_program_and_not_by_what_is_compiled(tmp_path: Path) -> None:
+    for name in ("album", "photo_album", "deployment", "docs", "scripts", "models_cache"):
+        (tmp_path / name).mkdir()
+    for name in (
+        *(
+            ".env.example",
+            "LICENSE",
+            "README.md",
+            "manage.py",
+            "models_cache/README.md",
+            "pyproject.toml",
+            "album/a.py",
+        ),
+        *("requirements.txt", "requirements-assets.txt", "requirements-torch.txt"),
+    ):
+        (tmp_path / name).write_text(name)
+
+    def release() -> str:
+        return run_parts("release_id", SOURCE=tmp_path, PYTHON=sys.executable)
+
+    first = release()
+    (tmp_path / "album" / "django.mo").write_text("compiled")
+    assert release() == first
+    (tmp_path / "album" / "a.py").write_text("changed")
+    assert release() != first
+
+
+def test_the_database_comes_back_as_it_was_when_it_was_kept(tmp_path: Path) -> None:
+    app, data, previous = tmp_path / "app", tmp_path / "data", tmp_path / "app.previous"
+    app.mkdir()
+    data.mkdir()
+    database, log = data / "photo_album.sqlite3", data / "photo_album.sqlite3-wal"
+    database.write_bytes(b"before")
+    log.write_bytes(b"log before")
+    backup = 'manage() { echo "/backups/1: the database and 0 files"; }\n'
+    run_parts(backup + "keep_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)
+    app.rename(previous)
+    database.write_bytes(b"half migrated")
+    log.unlink()
+    (data / "photo_album.sqlite3-shm").write_bytes(b"of the new one")
+    run_parts("return_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)
+    assert {path.name: path.read_bytes() for path in data.iterdir()} == {
+        database.name: b"before",
+        log.name: b"log before",
+    }
+
+
+def test_a_database_of_a_server_comes_back_from_the_backup(tmp_path: Path) -> None:
+    app, previous = tmp_path / "app", tmp_path / "app.previous"
+    app.mkdir()
+    there = {
+        "APP_DIR": app,
+        "DATA_DIR": tmp_path / "data",
+        "PREVIOUS": previous,
+        "DATABASE_URL": "postgres://a:b@c/d",
+    }
+    run_parts('manage() { echo "/backups/1: the database and 0 files"; }\nkeep_database', **there)
+    app.rename(previous)
+    words = run_parts('manage() { echo "$APP_DIR" "$@"; }\nreturn_database', **there)
+    assert words.split() == [str(previous), "restore", "--force", "--no-progress", "/backups/1"]
+
+
+@needs_root
+def test_settings_are_made_once_and_then_changed_only_where_asked(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    (app / "venv" / "bin").mkdir(parents=True)
+    (app / "venv" / "bin" / "python").symlink_to(sys.executable)
+    there = {"APP_DIR": app, "DATA_DIR": tmp_path / "data", "APP_GROUP": "www-data"}
+    run_parts("write_settings", **there)
+    made = (app / ".env").read_text()
+    assert (app / ".env").stat().st_mode & 0o777 == 0o640
+    assert len(re.findall(r"^SECRET_KEY=(\S{60,})$", made, re.M)[0]) >= 60
+    assert f"PHOTO_ALBUM_VAR_DIR={tmp_path}/data\n" in made
+    (app / ".env").write_text(made + "TRASH_DAYS=7\n")
+    run_parts("write_settings", **there, DOMAIN="photos.example.org")
+    changed = (app / ".env").read_text()
+    assert "TRASH_DAYS=7\n" in changed
+    assert re.search(r"^ALLOWED_HOSTS=127\.0\.0\.1,localhost,.*,photos\.example\.org$", changed, re.M)
+    assert re.findall("^SECRET_KEY=.*", made, re.M) == re.findall("^SECRET_KEY=.*", changed, re.M)
+    run_parts("write_settings", **there, DOMAIN="photos.example.org")
+    assert (app / ".env").read_text() == changed
