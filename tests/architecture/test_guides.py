@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,7 @@ GUIDES = [REPOSITORY / name for name in NAMES]
 each_guide = pytest.mark.parametrize("guide", GUIDES, ids=NAMES)
 SETTINGS = set(re.findall(r"^([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
 OF_DOCKER = {"LISTEN", "WORKER_MEMORY", "POSTGRES_PASSWORD", "POSTGRES_USER", "POSTGRES_DB"}
-OF_PROGRAMS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "GUNICORN_CMD_ARGS"}
+OF_PROGRAMS = {"HOME", "PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "GUNICORN_CMD_ARGS"}
 KEYS_OF_A_SERVICE = {
     *("image", "restart", "init", "read_only", "tmpfs", "cap_drop", "security_opt", "volumes", "environment"),
     *("build", "command", "ports", "depends_on", "healthcheck", "stop_grace_period", "mem_limit"),
@@ -190,6 +193,28 @@ def test_dockerfile_copies_what_is_there_and_sets_what_is_known() -> None:
     assert {"album", "photo_album", "manage.py", "pyproject.toml"} <= set(copied)
     assert not is_sent_to_the_builder(".env")
     assert not is_sent_to_the_builder("album/static/vendor")
+
+
+def test_what_the_dockerfile_copies_is_enough_to_build_and_to_start(tmp_path: Path) -> None:
+    sources = [source for name, arguments in instructions() if name == "COPY" for source in arguments.split()[:-1]]
+    for source in sources:
+        if (whole := REPOSITORY / source).is_dir():
+            shutil.copytree(whole, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
+        elif whole.is_file():
+            (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(whole, tmp_path / source)
+    folders = {"PHOTO_ALBUM_VAR_DIR": tmp_path / "var", "STATIC_ROOT": tmp_path / "static"}
+    environment = {**os.environ, "PHOTO_ALBUM_ENV_FILE": "/dev/null", **{k: str(v) for k, v in folders.items()}}
+
+    def run(*command: str) -> None:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("bash", "-euc", ". scripts/setup.sh; compile_languages")
+    run(sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0")
+    run(sys.executable, "manage.py", "migrate", "--verbosity", "0")
+    run(sys.executable, "manage.py", "backup", str(tmp_path / "backups"), "--database-only")
+    assert (tmp_path / "static" / "staticfiles.json").is_file()
 
 
 def test_container_runs_as_the_units_do_and_not_as_root() -> None:
