@@ -177,6 +177,7 @@ install_album() {
     start_units
     verify
     put 0644 root:root "$APP_DIR/.release" "$release"
+    enable_units
     forget_way_back
     if [ -z "$WORKER_ONLY" ] && [ -n "$is_first" ]; then make_first_admin; fi
     [ "${changed[*]}" = "" ] || install_weights

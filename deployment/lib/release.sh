@@ -1,7 +1,7 @@
 # Sourced by deployment/setup_celery_systemd.sh: the program, its environment, the way forth and back.
 # shellcheck shell=bash
 
-undo="" UNPACKED=""
+undo="" is_interrupted="" UNPACKED=""
 PARTS=(.env.example LICENSE README.md album deployment docs manage.py models_cache/README.md photo_album
     pyproject.toml requirements.txt requirements-assets.txt requirements-torch.txt scripts)
 
@@ -100,6 +100,7 @@ sqlite_file() { # the database, where it is a file
 # prepare_way_back : the album is stopped, and its database kept as it is after the last write.
 prepare_way_back() {
     undo=yes
+    systemctl disable --quiet photo-album.target # after a power cut, nothing may write before the next run went back
     stop_units
     rm -rf "$PREVIOUS" "$APP_DIR/.database" "$APP_DIR/.database.part"
     [ -n "$WORKER_ONLY" ] || keep_database
@@ -122,11 +123,20 @@ keep_database() {
     mv "$kept" "$APP_DIR/.database"
 }
 
+# set_aside FILE : a database that somebody may have worked with since is not thrown away.
+set_aside() {
+    rm -f "$1-shm"
+    [ -n "$is_interrupted" ] || { rm -f "$1" "$1-wal"; return; }
+    [ ! -e "$1-wal" ] || mv -f "$1-wal" "$1.interrupted-wal"
+    [ ! -e "$1" ] || mv -f "$1" "$1.interrupted"
+    say "What the interrupted upgrade left of the database: $1.interrupted"
+}
+
 return_database() {
     local file; file=$(sqlite_file)
     [ -d "$PREVIOUS/.database" ] || return 0
     if [ -n "$file" ]; then
-        rm -f "$file" "$file"-* && cp -a "$PREVIOUS/.database/${file##*/}"* "${file%/*}" && sync -f "$file"
+        set_aside "$file" && cp -a "$PREVIOUS/.database/${file##*/}"* "${file%/*}" && sync -f "$file"
     else
         APP_DIR=$PREVIOUS manage restore --force --no-progress "$(cat "$PREVIOUS/.database/name")"
     fi
@@ -148,6 +158,7 @@ roll_back() {
     install_units
     start_units
     verify
+    enable_units
 }
 
 forget_way_back() {
@@ -157,8 +168,10 @@ forget_way_back() {
 
 finish_interrupted_upgrade() {
     rm -rf "$APP_DIR.new"
-    [ -e "$PREVIOUS/.release" ] || { rm -rf "$PREVIOUS"; return; }
+    # With .release the new one was verified; without one in the other there was no album before.
+    if [ -e "$APP_DIR/.release" ] || [ ! -e "$PREVIOUS/.release" ]; then rm -rf "$PREVIOUS"; return; fi
     say "An upgrade was interrupted"
+    is_interrupted=yes
     APP_GROUP=$(id -gn "$APP_USER")
     roll_back
 }

@@ -89,10 +89,11 @@ start_units() {
     local units how=start
     mapfile -t units < <(unit_names)
     [ "${changed[*]}" = "" ] || { how=restart; systemctl daemon-reload; }
-    systemctl enable --quiet photo-album.target "${units[@]}"
     check_broker
     { timeout 300 systemctl "$how" "${units[@]}" && systemctl start photo-album.target; } || fail "a unit did not start: $(failing_units). Its words: journalctl -u UNIT -n 50"
 }
+
+enable_units() { unit_names | xargs systemctl enable --quiet photo-album.target; }
 
 failing_units() {
     local name
@@ -132,7 +133,11 @@ show_table() {
     done
     echo
     [ -n "$WORKER_ONLY" ] || manage check_ai_status || true
-    [ -n "$WORKER_ONLY" ] || say "Photo Album is at ${DOMAIN:+http://$DOMAIN or }$(address)"
+    [ -z "$WORKER_ONLY" ] || return 0
+    case $DOMAIN:$LISTEN in
+        :0.0.0.0:*) say "Photo Album is at http://$(hostname).local:${LISTEN##*:} for your network, $(address) for this machine" ;;
+        *) say "Photo Album is at ${DOMAIN:+http://$DOMAIN and }$(address)" ;;
+    esac
 }
 
 show() { systemctl show --property "$2" --value "$1"; }

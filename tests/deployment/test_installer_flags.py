@@ -209,10 +209,40 @@ def test_the_database_comes_back_as_it_was_when_it_was_kept(tmp_path: Path) -> N
     }
 
 
+def test_what_an_interrupted_upgrade_left_is_set_aside(tmp_path: Path) -> None:
+    """Somebody may have started the new release by hand and worked with it for months."""
+    app, data, previous = tmp_path / "app", tmp_path / "data", tmp_path / "app.previous"
+    data.mkdir()
+    (data / "photo_album.sqlite3").write_bytes(b"months")
+    (previous / ".database").mkdir(parents=True)
+    (previous / ".database" / "photo_album.sqlite3").write_bytes(b"before")
+    run_parts("is_interrupted=yes\nreturn_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)
+    assert (data / "photo_album.sqlite3").read_bytes() == b"before"
+    assert (data / "photo_album.sqlite3.interrupted").read_bytes() == b"months"
+
+
+@pytest.mark.parametrize(("verified", "is_rolled_back"), [("app", False), ("app.previous", True), ("", False)])
+def test_only_an_upgrade_that_was_not_verified_is_undone(
+    tmp_path: Path, verified: str, is_rolled_back: bool
+) -> None:
+    app, previous = tmp_path / "app", tmp_path / "app.previous"
+    app.mkdir()
+    previous.mkdir()
+    if verified:
+        (tmp_path / verified / ".release").touch()
+    if verified == "app":
+        (previous / ".release").touch()
+    words = run_parts(
+        "roll_back() { echo back; }\nfinish_interrupted_upgrade", APP_DIR=app, PREVIOUS=previous, APP_USER="root"
+    )
+    assert ("back" in words.split()) is is_rolled_back
+    assert previous.exists() is is_rolled_back
+
+
 def test_a_database_of_a_server_comes_back_from_the_backup(tmp_path: Path) -> None:
     app, previous = tmp_path / "app", tmp_path / "app.previous"
     app.mkdir()
-    there = {
+    there: dict[str, Path | str] = {
         "APP_DIR": app,
         "DATA_DIR": tmp_path / "data",
         "PREVIOUS": previous,
@@ -229,7 +259,7 @@ def test_settings_are_made_once_and_then_changed_only_where_asked(tmp_path: Path
     app = tmp_path / "app"
     (app / "venv" / "bin").mkdir(parents=True)
     (app / "venv" / "bin" / "python").symlink_to(sys.executable)
-    there = {"APP_DIR": app, "DATA_DIR": tmp_path / "data", "APP_GROUP": "www-data"}
+    there: dict[str, Path | str] = {"APP_DIR": app, "DATA_DIR": tmp_path / "data", "APP_GROUP": "www-data"}
     run_parts("write_settings", **there)
     made = (app / ".env").read_text()
     assert (app / ".env").stat().st_mode & 0o777 == 0o640
