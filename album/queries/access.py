@@ -23,6 +23,11 @@ _ALBUMS_OF = {
 }
 """The albums of a user by role. Written by hand: every page asks, and Django takes 1 ms to write it, 2026-11."""
 
+_SHARE = """
+    SELECT COUNT(*) > 1000 AND COUNT(*) * 4 > (SELECT MAX(id) FROM album_mediaitem)
+    FROM album_mediaitem_albums WHERE album_id = %s
+"""
+
 
 def visible_albums(user: Viewer) -> QuerySet[Album]:
     """Albums that ``user`` owns, administers, fills or may look at; all of them for a site admin."""
@@ -104,9 +109,16 @@ def openable_by(user: Viewer) -> QuerySet[MediaItem]:
     return MediaItem.objects.filter(Q(owner=user) | with_clips(in_albums(visible_albums(user), but_of=user)))
 
 
-def in_album(album: Album) -> Q:
-    """The condition that an item lies in ``album``: put there by hand, or let in by the rule."""
-    picked = Q(pk__in=AlbumItem.objects.filter(album=album).values("mediaitem"))
+def in_album(album: Album, *, one_by_one: bool = False) -> Q:
+    """The condition that an item lies in ``album``: put there by hand, or let in by the rule.
+
+    ``one_by_one``: the album is asked for each item, not read as a whole.
+    """
+    entries = AlbumItem.objects.filter(album=album)
+    if one_by_one:
+        picked = Q(Exists(entries.filter(mediaitem=OuterRef("pk"))))
+    else:
+        picked = Q(pk__in=entries.values("mediaitem"))
     return picked if album.rule is None else picked | condition_of(album)
 
 
@@ -140,10 +152,24 @@ def sees_by_rule(user: Viewer) -> bool:
     return automatic(visible_albums(user)).exclude(owner=user.pk).exists()
 
 
+def is_walked(album: Album) -> bool:
+    """Whether what lies in ``album`` is best found by walking along the timeline: a fourth of all items, or more.
+
+    Asked once for each object. Measured: 100 of 50,000 in 100,000 items: 0.1 ms, by the list of all 23, 2026-11.
+    """
+    if album.rule is not None or album.order != Album.Order.NEWEST:
+        return False
+    if "is_walked" not in vars(album):
+        with connection.cursor() as cursor:
+            cursor.execute(_SHARE, [album.pk])
+            vars(album)["is_walked"] = bool(cursor.fetchone()[0])
+    return bool(vars(album)["is_walked"])
+
+
 def items_of(album: Album, user: Viewer) -> QuerySet[MediaItem]:
     """What stands in ``album``, for those who may see the album; for others nothing."""
     may_see = Exists(visible_albums(user).order_by().filter(pk=album.pk))
-    return MediaItem.objects.filter(may_see, in_album(album), shown())
+    return MediaItem.objects.filter(may_see, in_album(album, one_by_one=is_walked(album)), shown())
 
 
 def with_clips(condition: Q) -> Q:

@@ -9,7 +9,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from album.models import Album, MediaItem
-from album.queries import GridRow, Viewer, cut, grid_rows, in_order_of, place_of
+from album.queries import GridRow, Viewer, cut, in_order_of, place_of
+from album.queries.access import is_walked
+from album.queries.pages import ids_of, newest_ids, rows_of
 from album.web.addresses import Holder
 from album.web.rows import Grid, grid_row
 
@@ -37,8 +39,10 @@ def read_rows(
 ) -> tuple[list[GridRow], str | None]:
     """The same as rows of the database."""
     before, limit = place
-    found = grid_rows(in_order_of(album, items, before)[: limit + 1], user)
-    rows, after = cut(found, limit)
+    ordered = in_order_of(album, items, before)
+    is_long = album is not None and is_walked(album)
+    ids = newest_ids(ordered, limit + 1) if is_long else ids_of(ordered[: limit + 1])
+    rows, after = cut(rows_of(ids, user), limit)
     return rows, place_of(album, rows[-1].cursor) if after else None
 
 
