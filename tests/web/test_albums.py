@@ -310,3 +310,13 @@ def test_an_album_that_fills_itself_is_not_added_to(cast: Cast, alice_client: Cl
     album = Album.objects.create(title="Automatic", owner=cast.alice, rule={"kind": "photo"})
     assert alice_client.get(f"/albums/{album.pk}/add/").status_code == 403
     assert "/add/" not in alice_client.get(f"/albums/{album.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("piece", ["", "items/", "months/"])
+def test_choosing_costs_the_same_however_much_there_is(
+    cast: Cast, alice_client: Client, django_assert_max_num_queries, piece: str
+) -> None:
+    rows = make_rows(cast.alice, 90)
+    cast.shared.items.set(rows[:20])
+    with django_assert_max_num_queries(9):
+        assert alice_client.get(f"/albums/{cast.shared.pk}/add/{piece}").status_code == 200

@@ -150,6 +150,8 @@ function mark(L, map, { box, strip, group, goBack }) {
       const around = new URLSearchParams({ bbox: [west - 1e-5, south - 1e-5, east + 1e-5, north + 1e-5].map((edge) => edge.toFixed(6)) });
       const [source, page] = [box.dataset.items, box.dataset.timeline].map((address) => `${address}?${around}`);
       strip.open({ source, page, words, goBack: () => goBack(marker.getLatLng()) });
+      map.invalidateSize({ animate: false }); // the strip has taken room from it
+      map.panInside(marker.getLatLng(), { padding: [side, side], animate: false });
     } else {
       map.fitBounds([[south, west], [north, east]], { padding: [60, 60] });
     }
