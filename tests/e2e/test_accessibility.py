@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MAIN = (
     *("timeline", "albums", "album", "photo_detail", "favourites", "archive", "trash", "search", "map"),
     *("memories", "people", "statistics", "upload", "account", "process_photos_ai", "process_videos_ai"),
-    *("ai_settings",),
+    *("ai_settings", "status"),
 )
 """Pages of members and of administrators; those of visitors without an account follow below."""
 

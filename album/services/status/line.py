@@ -23,7 +23,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How one thing is. ``next_step`` is what mends it: a command, or a word of advice."""
+    """How one thing is. ``next_step`` is the command that mends it, or tells more."""
 
     name: str
     title: str

@@ -83,8 +83,9 @@ def _check_disk(path: Path, names: list[str]) -> Line:
     }
     labels = (("volume", names[0]),)
     figures = (Figure("disk_free_bytes", usage.free, labels), Figure("disk_total_bytes", usage.total, labels))
-    step = "" if state == "ok" else _("Free some space, or move to a larger disk.")
-    return Line(f"disk_{names[0]}", _("Disk: %(what)s") % {"what": _what_of(names)}, state, words, step, figures)
+    if state != "ok":
+        words += ". " + _("Free some space, or move to a larger disk.")
+    return Line(f"disk_{names[0]}", _("Disk: %(what)s") % {"what": _what_of(names)}, state, words, "", figures)
 
 
 def _what_of(names: list[str]) -> str:
@@ -112,8 +113,9 @@ def _check_memory() -> Line:
         Figure("memory_available_bytes", hardware.available_bytes),
         Figure("memory_total_bytes", hardware.total_bytes),
     )
-    step = _("A smaller AI_PROFILE needs less.") if is_low else ""
-    return Line("memory", _("Memory"), "warning" if is_low else "ok", words, step, figures)
+    if is_low:
+        words += ". " + _("A smaller AI_PROFILE needs less.")
+    return Line("memory", _("Memory"), "warning" if is_low else "ok", words, "", figures)
 
 
 def _check_load() -> Line:
@@ -133,9 +135,10 @@ def _check_temperature() -> Iterator[Line]:
         return
     hottest = max(degrees)
     state: State = "problem" if hottest >= TOO_HOT_C else "warning" if hottest >= HOT_C else "ok"
-    step = "" if state == "ok" else _("It works slower when it is hot: give it air or a heat sink.")
-    figures = (Figure("temperature_celsius", hottest),)
-    yield Line("temperature", _("Temperature"), state, f"{hottest:.0f} °C", step, figures)
+    words = f"{hottest:.0f} °C"
+    if state != "ok":
+        words += ". " + _("It works slower when it is hot: give it air or a heat sink.")
+    yield Line("temperature", _("Temperature"), state, words, "", (Figure("temperature_celsius", hottest),))
 
 
 def _check_throttling() -> Iterator[Line]:
@@ -143,12 +146,12 @@ def _check_throttling() -> Iterator[Line]:
     with suppress(OSError, ValueError):
         bits = int(THROTTLED.read_text(encoding="ascii"), 16)
         figures = (Figure("throttled_bits", bits),)
-        title, step = _("Power and pace"), _("Use a stronger power supply and a short cable.")
+        state: State = "warning"
         if bits & (UNDER_VOLTAGE | UNDER_VOLTAGE_BEFORE):
-            state: State = "problem" if bits & UNDER_VOLTAGE else "warning"
-            yield Line("throttling", title, state, _("The voltage was too low."), step, figures)
+            state = "problem" if bits & UNDER_VOLTAGE else "warning"
+            words = [_("The voltage was too low."), _("Use a stronger power supply and a short cable.")]
         elif bits & SLOWED_NOW:
-            step = _("It works slower when it is hot: give it air or a heat sink.")
-            yield Line("throttling", title, "warning", _("It is slowed down."), step, figures)
+            words = [_("It is slowed down."), _("It works slower when it is hot: give it air or a heat sink.")]
         else:
-            yield Line("throttling", title, "ok", _("as it should be"), "", figures)
+            state, words = "ok", [_("as it should be")]
+        yield Line("throttling", _("Power and pace"), state, " ".join(words), "", figures)

@@ -90,7 +90,7 @@ def animation(request: VisitorRequest, item: MediaItem, _link: ShareLink | None)
     try:
         return _serve(request, item, "image/webp", ensure_rendition(item, ANIMATION, wait_s=WAIT_S))
     except (AlbumError, OSError) as error:
-        logger.info("No animation of item %s: %s", item.pk, error)
+        logger.info("No animation of item %s: %s", item.pk, error, extra={"media_id": item.pk})
         raise Http404 from None
 
 
@@ -148,7 +148,7 @@ def _small_picture(request: VisitorRequest, item: MediaItem, name: str, mime_typ
     except BeingPrepared:
         sign = "album/waiting.svg"
     except (AlbumError, OSError) as error:
-        logger.warning("No preview of item %s: %s", item.pk, error)
+        logger.warning("No preview of item %s: %s", item.pk, error, extra={"media_id": item.pk})
         sign = "album/unreadable.svg"
     return HttpResponseRedirect(static(sign), headers={"Cache-Control": "no-store"})
 
@@ -172,7 +172,7 @@ def _serve(
         else:
             response = file_response(file, request.headers.get("Range"), part)
     except OSError as error:
-        logger.warning("A file of item %s cannot be read: %s", item.pk, error)
+        logger.warning("A file of item %s cannot be read: %s", item.pk, error, extra={"media_id": item.pk})
         raise Http404 from None
     response.headers["Content-Type"] = mime_type
     # "private" keeps it out of shared caches. Without its version an address may show something else tomorrow.
