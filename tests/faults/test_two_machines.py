@@ -20,10 +20,12 @@ import psutil
 import psycopg
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from album.batches import hosts
-from album.batches.run_state import _is_alive
-from album.models import BatchRun
+from album.batches.run_state import _is_alive, end_run, reap_dead_runs
+from album.models import BatchRun, StageResult
+from tests.cast import Cast, make_rows
 from tests.faults.installation import REPOSITORY, Installation, wait_until
 from tests.faults.servers import Redis, postgresql
 
@@ -181,6 +183,32 @@ def test_a_helper_that_comes_back_finds_its_night_taken_and_does_no_harm(machine
     wait_until(lambda: facts.statuses() == {"completed": ITEMS}, 30, "all are described")
     facts.assert_each_was_described_once()
     assert not facts.night("host").startswith("gpu"), "the one that was away wrote nothing over it"
+
+
+@pytest.mark.parametrize(
+    ("silent_for", "lease_ended_for", "is_given_up"), [(700, 1, True), (700, -1, False), (500, 1, False)]
+)
+def test_a_run_elsewhere_is_given_up_when_it_is_silent_and_its_leases_have_ended(
+    silent_for: int, lease_ended_for: int, is_given_up: bool, cast: Cast, settings: Settings
+) -> None:
+    settings.AI_LEASE_SECONDS = 600
+    now = timezone.now()
+    run = BatchRun.objects.create(
+        kind="photo", state="running", host="elsewhere", pid=1, heartbeat_at=now - timedelta(seconds=silent_for)
+    )
+    ended_at = now - timedelta(seconds=60 * lease_ended_for)
+    (item,) = make_rows(cast.alice, 1)
+    StageResult.objects.create(
+        item=item, stage="embed", state="processing", run=run, attempts=1, lease_expires_at=ended_at
+    )
+    assert [dead.pk for dead in reap_dead_runs()] == [run.pk] * is_given_up
+
+
+def test_what_a_machine_writes_whose_run_was_taken_up_elsewhere_is_dropped(db: None) -> None:
+    ours = BatchRun.objects.create(kind="photo", state="running", host="here", pid=1)
+    BatchRun.objects.update(host="elsewhere", pid=2)
+    end_run(ours, BatchRun.State.FINISHED, BatchRun.StopReason.DONE, "")
+    assert BatchRun.objects.get().state == "running"
 
 
 def test_two_machines_of_one_name_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
