@@ -14,6 +14,10 @@ from album.log_fields import fields_of
 from album.models import BatchRun, MediaItem, Stage
 from album.models.media import Kind
 from tests.batches.fakes import FakeAnalyzer, Notebook, work_of
+from tests.faults.conftest import installation as installation_fixture
+from tests.faults.installation import Installation
+
+installation = installation_fixture
 
 
 @pytest.fixture
@@ -93,3 +97,11 @@ def test_a_command_at_a_terminal_tells_it_in_its_own_words(make_grays, photo_run
     make_grays(10)
     run_batch(photo_run(), photos, [work_of(FakeAnalyzer())], Notebook())
     assert {level for level, _, _ in story} <= {"DEBUG"}
+
+
+def test_the_process_of_a_batch_says_each_line_once_and_nothing_beside_the_log(installation: Installation) -> None:
+    installation.make_photos(1)
+    number = installation.ask("BatchRun.objects.create(kind='photo', trigger='schedule').pk")
+    lines = installation.manage("analyze_photos", "--run", str(number), "--no-progress").splitlines()
+    assert [line for line in lines if not line.startswith("[INFO] album.")] == []
+    assert sum(" begins: " in line for line in lines) == sum(" ended: " in line for line in lines) == 1

@@ -8,7 +8,7 @@ import math
 import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,10 @@ class AnalyzeCommand(BaseCommand):
             for reason in machine.plan.reasons:
                 logger.info("batch %s: %s", run.pk, reason, extra={"batch_run": run.pk})
         terminal = Terminal(self, machine.plan.reasons if show_progress else None)
+        # Only where there is a bar: it would say each line once more, without its fields.
+        redirected = logging_redirect_tqdm([logging.getLogger()]) if show_progress else nullcontext()
         try:
-            with logging_redirect_tqdm([logging.getLogger()]):
+            with redirected:
                 return run_batch(run, bounds, works, terminal, machine.needed)
         finally:
             terminal.close()
