@@ -43,5 +43,5 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """The seconds until the next one; beat asks at least every CELERY_BEAT_MAX_LOOP_INTERVAL seconds."""
-        notify("READY=1", "WATCHDOG=1")
+        notify("READY=1", "WATCHDOG=1", "STATUS=rings by the schedule")
         return super().tick(*args, **kwargs)

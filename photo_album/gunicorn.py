@@ -27,9 +27,10 @@ worker_tmp_dir = os.environ.get("RUNTIME_DIRECTORY") or None
 SocketUnreader.max_body_chunk = 128 * 1024
 
 
-def when_ready(_arbiter: Any) -> None:
+def when_ready(arbiter: Any) -> None:
     """Before the first worker is forked. Gunicorn itself ends workers that hang, and has told that it is ready."""
     _load_everything()
+    notify("STATUS=answers at " + ", ".join(map(str, arbiter.LISTENERS)))
     threading.Thread(target=_ping, name="watchdog", daemon=True).start()
 
 

@@ -160,6 +160,7 @@ def test_web_server_is_ready_and_alive(systemd, start) -> None:
     wait_until(lambda: systemd.says("READY=1"), 30, "ready")
     wait_until(lambda: systemd.says("WATCHDOG=1"), 30, "everything loaded")
     assert systemd.pings(2) >= 3
+    assert systemd.status() == f"STATUS=answers at http://{bind}"
     os.kill(web.pid, signal.SIGTERM)
     web.communicate(timeout=30)
     assert web.returncode == 0
