@@ -84,17 +84,21 @@ class Album:
         except OSError:
             return False
 
-    def statuses(self) -> dict[str, int]:
-        """How many items have each status."""
-        return dict(self.ask("dict(MediaItem.objects.values_list('processing_status').annotate(n=Count('pk')))"))
+    def status_of(self, item: int) -> str:
+        return str(self.ask(f"MediaItem.objects.get(pk={item}).processing_status"))
 
     def begin_batch(self) -> None:
         """Asks the worker for what it does at two in the morning."""
         self.python("from album.tasks import process_pending_photos_batch as b; b.delay()")
 
-    def wait_for_batch(self, items: int, seconds: float = 180) -> float:
-        """How long it took until so many items were completed."""
-        return wait_until(lambda: self.statuses().get("completed") == items, seconds, lambda: str(self.statuses()))
+    def wait_for(self, items: list[int], seconds: float = 240) -> None:
+        """Returns when these items are completed."""
+        where = f"MediaItem.objects.filter(pk__in={items}).exclude(processing_status='completed')"
+
+        def words() -> str:
+            return str(self.ask(f"list({where}.values_list('pk', 'processing_status'))"))
+
+        wait_until(lambda: self.ask(f"{where}.count()") == 0, seconds, words)
 
     def active(self) -> list[str]:
         """The state of each unit, in the order of UNITS."""

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import signal
 import struct
@@ -169,6 +170,12 @@ class Machine:
                 if (group / name).exists():
                     return int((group / name).read_text()) / 1e6
         raise NotPossible("the kernel does not count memory here")
+
+    def killed_for_memory(self) -> int:
+        """How many processes the kernel has ended because the machine, or a unit of it, had no memory left."""
+        memory = self._groups(make=False)[0]
+        files = [path for name in ("memory.oom_control", "memory.events") for path in memory.rglob(name)]
+        return sum(int(count) for path in files for count in re.findall(r"^oom_kill (\d+)", path.read_text(), re.M))
 
     def sectors_written(self) -> int:
         """How much was written to the data volume. Source: Documentation/block/stat.rst, the seventh number."""

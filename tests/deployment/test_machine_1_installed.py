@@ -7,12 +7,14 @@ import time
 
 import pytest
 
-from tests.deployment.album import APP, BEAT, DATA, UNITS, WEB, WORKER, Album, photo
+from tests.deployment.album import APP, DATA, UNITS, WORKER, Album, photo
 from tests.deployment.machine import wait_until
 from tests.deployment.tree import REPOSITORY
 
 REST_LIMIT_MIB = 350
 IDLE_WINDOW_S = 60
+SETTLING_S = 35
+"""Linux writes what was changed before after 30 s."""
 WATCHED = "/etc /var /root /home /opt /srv /usr"
 MAY_BE_WRITTEN_AT_REST = re.compile(r"^/var/log/journal/|^/var/lib/redis/")
 GUIDES = ("docs/*.md", "deployment/*.md")
@@ -58,14 +60,13 @@ def test_lines_of_the_guide_work(album: Album) -> None:
 
 
 def test_uploaded_photo_is_pending_until_the_worker_described_it(album: Album) -> None:
-    before = album.statuses().get("completed", 0)
     status, answer = album.alice().upload("beach.jpg", photo())
-    assert (status, answer["status"]) == (200, "stored"), answer
-    assert album.statuses()["pending"] == 1
+    assert (status, answer["status"]) == (201, "stored"), answer
+    assert album.status_of(answer["id"]) == "pending"
 
     album.begin_batch()
 
-    album.wait_for_batch(before + 1)
+    album.wait_for([answer["id"]])
     run = album.ask("BatchRun.objects.latest('pk').pk")
     story = album.machine.out(f"journalctl BATCH_RUN={run} --no-pager")
     assert len(story.splitlines()) >= 2, story
@@ -93,11 +94,11 @@ def test_settings_and_library_are_closed_to_others(album: Album) -> None:
     out = album.machine.out
     assert out(f"stat -c '%a %U:%G' {APP}/.env") == "640 root:www-data"
     assert out(f"stat -c '%a %U:%G' {DATA}") == "750 www-data:www-data"
-    assert out(f"find {DATA}/media -perm /o+rwx ! -type l | head -3") == ""
-    assert out(f"find {APP} -xdev -perm /o+w ! -type l | head -3") == ""
-    secret = re.search(r"^SECRET_KEY=(.+)$", out(f"cat {APP}/.env"), re.MULTILINE)
-    assert secret is not None
-    assert out(f"journalctl --no-pager -o verbose | grep -cF '{secret[1]}' || true") == "0"
+    assert out(f"find {DATA}/media {DATA}/photo_album.sqlite3 -perm /o+rwx ! -type l") == ""
+    assert out(f"find {APP} -xdev -perm /o+w ! -type l") == ""
+    secret = f"<(sed -n s/^SECRET_KEY=//p {APP}/.env)"  # by its file: this line itself is in the journal
+    assert out(f"wc -l < {secret}") == "1"
+    assert out(f"journalctl --no-pager -o verbose | grep -cFf {secret} || true") == "0"
 
 
 def test_second_run_of_the_installer_changes_nothing(album: Album) -> None:
@@ -121,6 +122,7 @@ def test_appliance_is_small_at_rest(album: Album) -> None:
 
 
 def test_nothing_is_written_while_idle(album: Album) -> None:
+    time.sleep(SETTLING_S)
     album.machine.out("rm -f /run/mark; touch /run/mark")
     written = album.machine.sectors_written()
 
@@ -134,6 +136,4 @@ def test_nothing_is_written_while_idle(album: Album) -> None:
 
 
 def test_worker_says_what_it_does(album: Album) -> None:
-    for unit in (WORKER, BEAT):
-        assert album.machine.show(unit, "StatusText"), f"{unit} has no STATUS="
-    assert album.machine.show(WEB, "Type") == "notify"
+    assert "ready" in album.machine.show(WORKER, "StatusText")

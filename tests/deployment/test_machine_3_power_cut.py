@@ -23,7 +23,7 @@ def upload_until_the_end(alice: Visitor, acknowledged: dict[str, str], ended: th
             status, answer = alice.upload(f"{sha256(content)[:12]}.jpg", content)
         except (OSError, ValueError):
             return
-        if status == 200 and answer.get("status") == "stored":
+        if status == 201 and answer.get("status") == "stored":
             acknowledged[sha256(content)] = answer["name"]
 
 
