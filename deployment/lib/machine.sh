@@ -22,7 +22,12 @@ drop() {
     changed+=("$1")
 }
 
-require_root() { [ "$(id -u)" -eq 0 ] || fail "this needs root: sudo $0"; }
+# require_root : root, and nobody else at it.
+require_root() {
+    [ "$(id -u)" -eq 0 ] || fail "this needs root: sudo $0"
+    exec {LOCK}>/run/lock/photo-album-setup
+    flock --nonblock "$LOCK" || fail "another run of this program is at it: wait for its end"
+}
 
 # find_python : PYTHON is the first one that is new enough.
 find_python() {
@@ -69,7 +74,7 @@ install_prerequisites() {
     local wanted=(python3=python3 msgfmt=gettext logrotate=logrotate) redis=""
     if [ -z "$WORKER_ONLY" ] && [ -z "$(setting CELERY_BROKER_URL)" ]; then
         wanted+=(redis-server=redis-server)
-        command -v redis-server >/dev/null || redis=yes
+        command -v redis-server >/dev/null && ! grep -qs '^# OWN_REDIS' "$DATA_DIR/settings.env" || redis=yes
     fi
     [ -z "$DOMAIN" ] || wanted+=(nginx=nginx)
     case $(setting DATABASE_URL) in postgres*) wanted+=(pg_dump=postgresql-client) ;; esac

@@ -13,7 +13,10 @@ uninstall() {
         [ -z "$(setting MEDIA_ROOT)" ] || say "The originals in $(setting MEDIA_ROOT) stay: they lie outside of $DATA_DIR."
     elif [ -d "$DATA_DIR" ]; then
         rm -rf "$DATA_DIR/static"
-        [ ! -e "$APP_DIR/.env" ] || install -m 0600 "$APP_DIR/.env" "$DATA_DIR/settings.env"
+        if [ -e "$APP_DIR/.env" ]; then
+            install -m 0600 "$APP_DIR/.env" "$DATA_DIR/settings.env"
+            [ -z "$OWN_REDIS" ] || echo "# OWN_REDIS" >>"$DATA_DIR/settings.env" # for the next installation
+        fi
         say "The library stays in $DATA_DIR, with the settings that belong to it."
     fi
     rmdir --ignore-fail-on-non-empty /var/lib/photo-album 2>/dev/null || true
@@ -53,6 +56,6 @@ remove_settings_of_machine() {
         rm "$SITE"
         systemctl try-reload-or-restart nginx || true
     fi
-    rm -rf /var/log/celery/worker.log* /var/log/celery/beat.log* /run/photo-album
+    rm -rf /var/log/celery/worker.log* /var/log/celery/beat.log* /run/photo-album /run/lock/photo-album-setup
     [ ! -d /var/log/celery ] || rmdir --ignore-fail-on-non-empty /var/log/celery
 }
