@@ -7,10 +7,11 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
-from tests.faults.installation import Installation
+from tests.faults.installation import MAKE_PHOTOS, Installation
 from tests.faults.servers import postgresql
 
 COUNTS = "[MediaItem.objects.count(), Album.objects.count(), MediaItem.objects.filter(title='mine').count()]"
@@ -31,8 +32,10 @@ def killed(installation: Installation, *arguments: str, step: str) -> None:
 def test_a_library_that_was_lost_comes_back(installation_on_each_database: Installation) -> None:
     installation = installation_on_each_database
     backups, originals = str(installation.folder / "usb"), installation.folder / "var" / "media" / "originals"
-    installation.make_photos(5)
-    installation.python("from album.models import MediaItem; MediaItem.objects.update(title='mine')")
+    installation.python(
+        dedent(MAKE_PHOTOS.format(count=5))
+        + "from album.models import MediaItem; MediaItem.objects.update(title='mine')"
+    )
     names = sorted(path.name for path in originals.glob("*/*"))
     assert "new of it: 5 files" in installation.manage("backup", backups)
     drill = installation.manage("restore_drill", backups)
@@ -44,13 +47,10 @@ def test_a_library_that_was_lost_comes_back(installation_on_each_database: Insta
     killed(installation, "restore", backups, step="restore-file:3")
     killed(installation, "restore", backups, "--force", step="restore-database")
     assert installation.ask(COUNTS) == [0, 0, 0], "the database changes in one step, or not at all"
-    # What came back before the kill makes the library one that is here already.
-    assert "There is a library here already" in installation.manage("restore", backups, expected=1)
     assert "5 files" in installation.manage("restore", backups, "--force")
 
     assert installation.ask(COUNTS) == [5, 0, 5]
     assert sorted(path.name for path in originals.glob("*/*")) == names
-    assert "5 originals read" in installation.manage("fsck")
 
 
 def test_a_backup_killed_at_any_step_leaves_the_last_one_and_the_next_goes_on(installation: Installation) -> None:
@@ -95,12 +95,7 @@ def test_postgresql_takes_a_dump_whole_or_not_at_all(on_postgresql: Installation
     assert "nothing was changed: ERROR" in installation.python(load.format(path=str(cut), counts={}))
     assert installation.ask(COUNTS) == [2, 0, 0]
 
-    busy = installation.start_manage(
-        "shell",
-        "--verbosity",
-        "0",
-        "-c",
-        "from album.models import *; print(MediaItem.objects.count(), flush=True); input()",
-    )
+    hold = "from album.models import *; import time; print(MediaItem.objects.count(), flush=True); time.sleep(300)"
+    busy = installation.start_manage("shell", "--verbosity", "0", "-c", hold)
     assert busy.stdout is not None and busy.stdout.readline() == "2\n"
     assert "The database is in use by" in installation.manage("restore", str(dump.parent), "--force", expected=1)
