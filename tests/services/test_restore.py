@@ -16,12 +16,13 @@ from django.db.migrations.recorder import MigrationRecorder
 from album.exceptions import BackupError
 from album.models import MediaItem
 from album.preparation.sidecars import sidecar_path
-from album.services.backup import verify
+from album.services.backup import status, verify
 from album.services.backup.make import BackupOptions, make_backup
 from album.services.backup.manifest import read_manifest, write_manifest
 from album.services.backup.restore import restore_backup
 from album.services.backup.shelf import Backup, find_backup
 from album.services.fsck import FsckOptions, check_library
+from album.tasks import housekeeping
 from tests.services.test_backup import _other_disk, make_photo, rewrite
 
 pytestmark = [
@@ -215,3 +216,27 @@ def test_the_key_comes_back_only_if_wanted_and_saved(backup: Backup, root: Path,
     assert not key.exists()
     restore_backup(find_backup(root), is_forced=True, with_secrets=True)
     assert (key.read_text(), key.stat().st_mode & 0o777) == ("k3y", 0o600)
+
+
+def test_a_library_is_made_beside_this_one(backup: Backup, photo: MediaItem, tmp_path: Path) -> None:
+    beside = tmp_path / "another library"
+    call_command("restore", backup.folder, "--into", beside, "--no-progress")
+    assert (beside / "media" / str(photo.original)).read_bytes() == photo.path.read_bytes()
+    with closing(sqlite3.connect(beside / "photo_album.sqlite3")) as database:
+        assert database.execute("SELECT sha256 FROM album_mediaitem").fetchall() == [(photo.sha256,)]
+    with pytest.raises(CommandError, match=r"was not made: There is a library here already"):
+        call_command("restore", backup.folder, "--into", beside, "--no-progress")
+
+
+def test_a_drill_that_fails_says_why_and_is_kept_for_the_status_page(
+    alice: User, settings, other_disk: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "there is no complete backup" in housekeeping.restore_drill()["failed"]
+    photo = make_photo(alice, 1)
+    make_backup(settings.BACKUP_DIR)
+    (settings.BACKUP_DIR / "files" / photo.sha256[:2] / photo.path.name).unlink()
+    caplog.clear()
+    assert f"{photo.path.name} is missing" in housekeeping.restore_drill()["failed"]
+    assert "The restore drill failed: It could not be restored" in caplog.text
+    assert status.last_drill()["is_passed"] is False
+    assert not (settings.BACKUP_DIR / "drill").exists()

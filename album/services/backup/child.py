@@ -17,7 +17,7 @@ def run_manage(*arguments: str, failure: str, **changes: str) -> str:
     """What it printed. ``changes`` are settings that differ from those of this process.
 
     Raises:
-        BackupError: it failed; the message is ``failure`` and what it said last.
+        BackupError: it failed; the message is ``failure`` and the reason that it gave.
     """
     # What .env says stands in this process's environment already; it must not be added to what differs.
     inherited = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in changes}
@@ -32,6 +32,7 @@ def run_manage(*arguments: str, failure: str, **changes: str) -> str:
         check=False,
     )
     if ended.returncode:
-        said = (ended.stderr.strip() or ended.stdout.strip() or f"exit code {ended.returncode}").splitlines()
-        raise BackupError(f"{failure}: {said[-1]}")
+        said = ended.stderr.strip() or ended.stdout.strip() or f"exit code {ended.returncode}"
+        _, is_refused, reason = said.partition("CommandError: ")
+        raise BackupError(f"{failure}: {reason if is_refused else said.splitlines()[-1]}")
     return ended.stdout

@@ -253,7 +253,7 @@ def _put_in_place(staging: Path) -> None:
         restored.execute("PRAGMA journal_mode=DELETE")
     with staging.open("rb") as file:
         os.fsync(file.fileno())
-    connections.close_all()
+    _require_unused()  # once more: files may have taken an hour
     for end in ("-wal", "-shm"):  # of a damaged database: its log must not be read into the new one
         Path(f"{_database_path()}{end}").unlink(missing_ok=True)
     own_like(staging, staging.parent)
