@@ -8,7 +8,8 @@ uninstall() {
     remove_settings_of_machine
     if [ "$ACTION" = purge ]; then
         is_library_or_free || fail "$DATA_DIR holds other things than an album, and stays"
-        rm -rf "$DATA_DIR"
+        find "$DATA_DIR" -mindepth 1 -delete
+        rmdir "$DATA_DIR" 2>/dev/null || say "$DATA_DIR is empty now; it stays, as a disk of its own is mounted there."
         case $(setting DATABASE_URL) in postgres*) say "The database in PostgreSQL stays: dropdb removes it." ;; esac
         [ -z "$(setting MEDIA_ROOT)" ] || say "The originals in $(setting MEDIA_ROOT) stay: they lie outside of $DATA_DIR."
     elif [ -d "$DATA_DIR" ]; then

@@ -74,7 +74,7 @@ def test_uninstall_leaves_nothing_but_the_library(album: Album) -> None:
     originals = album.ask("{row.sha256: row.original.path for row in MediaItem.objects.all()}")
     accounts = album.machine.out("getent passwd; getent group")
 
-    album.machine.out(f"cd /{CHECKOUT} && ./deployment/setup_celery_systemd.sh --yes --uninstall")
+    album.machine.out(f"cd /{CHECKOUT} && ./deployment/setup_celery_systemd.sh --yes --uninstall", timeout=300)
 
     assert album.machine.run(TRACES.format(app=APP))[1] == ""
     assert album.machine.out("getent passwd; getent group") == accounts  # www-data is Debian's own
