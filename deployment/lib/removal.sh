@@ -21,7 +21,10 @@ uninstall() {
         say "The library stays in $DATA_DIR, with the settings that belong to it."
     fi
     rmdir --ignore-fail-on-non-empty /var/lib/photo-album 2>/dev/null || true
-    [ -z "$OWN_USER" ] || userdel "$APP_USER"
+    if [ -n "$OWN_USER" ]; then
+        userdel "$APP_USER" 2>/dev/null || true # says that the group stays while nginx is in it
+        ! getent group "$APP_USER" >/dev/null || groupdel "$APP_USER"
+    fi
     rm -rf "$APP_DIR" "$APP_DIR.new" "$PREVIOUS"
     rmdir --ignore-fail-on-non-empty "${APP_DIR%/*}" 2>/dev/null || true
     say "Debian packages stay (python3, redis-server, gettext, nginx, logrotate): other programs may use them."
