@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from album.exceptions import AlbumError
 from album.services.backup.collect import BackupReport
-from album.services.backup.make import BackupOptions, make_backup
+from album.services.backup.make import FULL_FOLDERS, BackupOptions, make_backup
 from album.services.polite import polite
 
 LINES_SHOWN = 20
@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = BackupOptions(
-            **({"folders": ()} if options["database_only"] else {}),
+            folders=() if options["database_only"] else FULL_FOLDERS,
             with_secrets=options["with_secrets"],
             keep=options["keep"],
             is_new_place=options["new"],

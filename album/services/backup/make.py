@@ -23,12 +23,14 @@ from album.services.backup.shelf import DATABASE, FULL
 from album.services.backup.transfer import hash_file, make_folder, own_like, require_space, sync_folder
 from album.services.spool import ORIGINALS, storage_errors
 
+FULL_FOLDERS = (ORIGINALS, SIDECARS)
+
 
 @dataclass(frozen=True, slots=True)
 class BackupOptions:
     """``folders`` below ``MEDIA_ROOT``; none for the database alone. ``keep``: so many of its kind, or all."""
 
-    folders: tuple[str, ...] = (ORIGINALS, SIDECARS)
+    folders: tuple[str, ...] = FULL_FOLDERS
     with_secrets: bool = False
     keep: int | None = None
     is_new_place: bool = False
