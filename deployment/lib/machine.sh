@@ -40,7 +40,7 @@ find_python() {
 
 # is_library_or_free : whether DATA_DIR may be ours altogether.
 is_library_or_free() {
-    [ -e "$DATA_DIR/photo_album.sqlite3" ] || [ -d "$DATA_DIR/media" ] || [ -e "$DATA_DIR/settings.env" ] ||
+    is_installed || [ -e "$DATA_DIR/photo_album.sqlite3" ] || [ -d "$DATA_DIR/media" ] || [ -e "$DATA_DIR/settings.env" ] ||
         [ -z "$(find "$DATA_DIR" -mindepth 1 -maxdepth 1 ! -name lost+found 2>/dev/null)" ]
 }
 
