@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import redis as redis_fixture
-from tests.faults.installation import REPOSITORY, Installation, wait_until
+from tests.faults.installation import Installation, wait_until
 from tests.faults.servers import Redis
 
 redis = redis_fixture
@@ -91,10 +89,7 @@ def test_the_shell_lines_of_the_guide_work(installation) -> None:
 
 def test_previews_do_not_wait_behind_a_night(installation) -> None:
     installation.make_rows(400)
-    script = (REPOSITORY / "scripts" / "run").read_text()
-    lines = re.findall(r"^worker\(\) \{\n(?:    .*\n)+\}$|^worker .*$", script, re.MULTILINE)
-    code = "\n".join([f"bin={Path(sys.executable).parent}", *lines, "wait"])
-    workers = subprocess.Popen(["bash", "-c", code], cwd=REPOSITORY, env=installation.env, text=True)
+    workers = installation.start("-m", "photo_album.celery_worker")
     try:
         installation.python("from album.tasks import process_pending_photos_batch as t; t.delay()")
         wait_until(lambda: bool(batch_of(workers)), 40, "batch started")
