@@ -77,6 +77,22 @@ def test_a_large_jpeg_is_never_decoded_at_full_size(tmp_path: Path, monkeypatch:
     assert decode_photo(path, min_side_px=384).shape == (384, 512, 3)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"progressive": True}, {"subsampling": 0}, {"keep_rgb": True}, {"restart_marker_rows": 1}],
+    ids=lambda options: next(iter(options), "plain"),
+)
+def test_pixels_of_four_bytes_are_those_of_three(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    path, noise = tmp_path / "photo.jpg", np.random.default_rng(1).integers(0, 256, (77, 131, 3), np.uint8)
+    Image.fromarray(noise).save(path, "JPEG", **options)
+    padded = [decode_photo(path, min_side_px=side) for side in (20, 38, 77)]
+    monkeypatch.setattr(openers, "_PADDED", "RGB")
+    plain = [decode_photo(path, min_side_px=side) for side in (20, 38, 77)]
+    assert all(np.array_equal(one, other) for one, other in zip(padded, plain, strict=True))
+
+
 def test_too_many_pixels_are_refused_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
