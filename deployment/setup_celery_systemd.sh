@@ -71,11 +71,11 @@ settle_answers() {
     APP_DIR=${APP_DIR:-/var/www/photo_album}
     STATED_PROFILE=${PROFILE:-} PREVIOUS=$APP_DIR.previous
     [[ $APP_DIR =~ ^/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$ ]] || refuse "--app-dir $APP_DIR is no plain absolute path"
+    finish_interrupted_swap
     if [ -r "$APP_DIR/.answers" ]; then
         while IFS='=' read -r name value; do
             [ -n "${!name:-}" ] || printf -v "$name" %s "$value"
-            [ "$name" != DATA_DIR ] || [ "$DATA_DIR" = "$value" ] ||
-                refuse "the library lies in $value: --data-dir cannot move it"
+            [ "${!name}" = "$value" ] || refuse_change "$name" "$value"
         done <"$APP_DIR/.answers"
     fi
     DATA_DIR=${DATA_DIR:-/var/lib/photo-album} APP_USER=${APP_USER:-www-data} PROFILE=${PROFILE:-$(setting AI_PROFILE)}
@@ -86,11 +86,31 @@ settle_answers() {
     export -n ADMIN_PASSWORD
 }
 
+# refuse_change NAME VALUE : of what an installed album was made with, options change what may change.
+refuse_change() {
+    case $1 in
+        DATA_DIR) refuse "the library lies in $2: --data-dir cannot move it" ;;
+        APP_USER) refuse "the album belongs to $2: --user cannot give it to another" ;;
+        WORKER_ONLY) refuse "$APP_DIR is an album itself: --worker-only is for a machine that helps another" ;;
+    esac
+}
+
+# check_database : another database than the one in use would be an empty one.
+check_database() {
+    local current; current=$(DATABASE_URL='' setting DATABASE_URL)
+    case $current in postgres*) return 0 ;; esac
+    [ -z "$DATABASE_URL" ] || [ "$DATABASE_URL" = "$current" ] ||
+        { ! was_finished && [ ! -e "$DATA_DIR/photo_album.sqlite3" ]; } ||
+        refuse "the album in $DATA_DIR has a database, and --database-url would begin an empty one.
+How a library moves to PostgreSQL: deployment/DEPLOYMENT_SYSTEMD.md"
+}
+
 check_answers() {
     local dir
     for dir in "$DATA_DIR" ${MEDIA_ROOT:+"$MEDIA_ROOT"}; do
         [[ $dir =~ ^/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$ ]] || refuse "$dir is no plain absolute path"
     done
+    check_database
     case $DATA_DIR/ in "$APP_DIR"/*) refuse "the library must not lie in $APP_DIR, which upgrades replace" ;; esac
     [[ $APP_USER =~ ^[a-z_][a-z0-9_-]*$ && $APP_USER != root ]] || refuse "--user $APP_USER: a plain name, and not root"
     [[ -z $DOMAIN || $DOMAIN =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] ||
@@ -105,15 +125,16 @@ check_answers() {
 }
 
 is_installed() { [ -e "$APP_DIR/.answers" ]; }
+was_finished() { [ -e "$APP_DIR/.release" ]; }
 
 ask() { # VARIABLE QUESTION
     [ -n "${!1}" ] || [ -n "$YES" ] || read -r -p "$2 " "$1" </dev/tty
 }
 
 ask_what_is_unknown() {
-    is_installed && return
+    was_finished && return 0
     [ -n "$YES" ] || [ -t 0 ] || fail "there is no terminal to ask: say --yes, and answers as options"
-    [ -n "$WORKER_ONLY" ] && return
+    [ -n "$WORKER_ONLY" ] && return 0
     ask DOMAIN "Name under which a browser finds the album, such as photos.example.org (Enter: this machine's address)?"
     ask ADMIN_USER "Name of the first administrator (Enter: none yet)?"
     [ -z "$ADMIN_USER" ] || [ -n "$ADMIN_PASSWORD" ] || [ -n "$YES" ] ||
@@ -131,13 +152,14 @@ make_first_admin() {
     local password
     [ -n "$ADMIN_USER" ] || {
         say "An administrator is made by: cd $APP_DIR && sudo -u $APP_USER venv/bin/python manage.py create_first_admin"
-        return
+        return 0
     }
     password=$(mktemp -p /run)
     printf %s "$ADMIN_PASSWORD" >"$password"
     chown "$APP_USER" "$password"
     manage create_first_admin --username "$ADMIN_USER" ${ADMIN_EMAIL:+--email "$ADMIN_EMAIL"} \
-        ${ADMIN_PASSWORD:+--password-file "$password"} || { rm "$password"; return 1; }
+        ${ADMIN_PASSWORD:+--password-file "$password"} ||
+        say "There is no administrator yet. Try again: cd $APP_DIR && sudo -u $APP_USER venv/bin/python manage.py create_first_admin"
     rm "$password"
 }
 
@@ -154,9 +176,9 @@ install_weights() {
 
 install_album() {
     local is_first="" release
-    is_installed || is_first=yes
-    [ "$ACTION" != upgrade ] || [ -z "$is_first" ] || fail "nothing is installed in $APP_DIR: leave --upgrade out"
+    [ "$ACTION" != upgrade ] || is_installed || fail "nothing is installed in $APP_DIR: leave --upgrade out"
     finish_interrupted_upgrade
+    was_finished || is_first=yes
     ask_what_is_unknown
     install_prerequisites
     make_user_and_folders

@@ -32,7 +32,7 @@ require_root() {
 # find_python : PYTHON is the first one that is new enough.
 find_python() {
     for PYTHON in python3 python3.13 python3.12 python3.11 ""; do
-        [ -n "$PYTHON" ] && "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
+        [ -n "$PYTHON" ] && "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return 0
     done
     command -v python3 >/dev/null || return 0 # it is going to be installed
     fail "Python 3.11 or newer is needed, and $(python3 --version) is here. Debian 12, Ubuntu 24.04 and newer have it"
@@ -40,8 +40,17 @@ find_python() {
 
 # is_library_or_free : whether DATA_DIR may be ours altogether.
 is_library_or_free() {
-    is_installed || [ -e "$DATA_DIR/photo_album.sqlite3" ] || [ -d "$DATA_DIR/media" ] || [ -e "$DATA_DIR/settings.env" ] ||
+    is_installed || [ -e "$DATA_DIR/photo_album.sqlite3" ] || [ -e "$DATA_DIR/media/.photo-album" ] || [ -e "$DATA_DIR/settings.env" ] ||
         [ -z "$(find "$DATA_DIR" -mindepth 1 -maxdepth 1 ! -name lost+found 2>/dev/null)" ]
+}
+
+# require_ours : what stands where the program goes was put there by this program.
+require_ours() {
+    local dir
+    for dir in "$APP_DIR" "$APP_DIR.new" "$PREVIOUS"; do
+        [ -e "$dir/.answers" ] || [ ! -d "$dir" ] || [ -z "$(ls -A "$dir")" ] ||
+            fail "$dir is not empty and was not made by this program. Move it away (a checkout, too), or say --app-dir"
+    done
 }
 
 free_mb() { # DIR, which need not be there yet
@@ -54,18 +63,22 @@ is_gpu_host() { [ "$PROFILE" = gpu ] || { [ "$PROFILE" = auto ] && [ -e /proc/dr
 
 # check_machine : refuses a machine on which the album could not live, with what to do.
 check_machine() {
-    local memory_mb needed_mb=1500
+    local memory_mb needed_mb=1500 name
     memory_mb=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
     [ "$memory_mb" -ge 450 ] || fail "$memory_mb MB of memory are too few: the album needs 450 MB, and 1 GB to know objects"
+    case $(dpkg --print-architecture 2>/dev/null || uname -m) in amd64 | arm64 | x86_64 | aarch64) ;;
+        *) fail "this is a 32-bit system, for which there is no network runtime. The same board runs the 64-bit edition" ;; esac
     find_python
     ! is_gpu_host || needed_mb=9000
     is_installed || [ "$(free_mb "$APP_DIR")" -ge "$needed_mb" ] ||
         fail "$(free_mb "$APP_DIR") MB are free for $APP_DIR; $needed_mb MB are needed. Make room, or say --app-dir"
     [ "$(free_mb "$DATA_DIR")" -ge 300 ] || fail "the disk of $DATA_DIR is full. Make room, or say --data-dir"
-    [ -e "$APP_DIR/.answers" ] || [ ! -d "$APP_DIR" ] || [ -z "$(ls -A "$APP_DIR")" ] ||
-        fail "$APP_DIR is not empty and was not made by this program. Move it away (a checkout, too), or say --app-dir"
+    require_ours
     is_library_or_free || fail "$DATA_DIR holds other things than an album: say --data-dir with an empty or new folder"
+    for name in MEDIA_ROOT BACKUP_DIR MODELS_CACHE_DIR; do folder_setting "$name" >/dev/null; done
     [ -d /run/systemd/system ] || fail "systemd does not run this machine. Without it: scripts/run, or deployment/DOCKER.md"
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || grep -qw memory /sys/fs/cgroup/cgroup.controllers ||
+        say "This kernel limits no service's memory. Raspberry Pi: add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt"
     say "This machine can run the album: $memory_mb MB of memory, $(free_mb "$APP_DIR") MB free for $APP_DIR."
 }
 
@@ -97,10 +110,20 @@ make_user_and_folders() {
     [ "$(stat -c %U "$DATA_DIR")" = "$APP_USER" ] || chown -R "$APP_USER:$APP_GROUP" "$DATA_DIR"
 }
 
-# setting NAME : its value as asked for now, else as .env has it.
+# setting NAME : its value as asked for now, else as .env has it, also that of an album that was uninstalled.
 setting() {
-    [ -z "${!1:-}" ] || { printf %s "${!1}"; return; }
-    [ ! -r "$APP_DIR/.env" ] || sed -n "s|^$1=||p" "$APP_DIR/.env"
+    local file=$APP_DIR/.env
+    [ -z "${!1:-}" ] || { printf %s "${!1}"; return 0; }
+    [ -e "$file" ] || file=${DATA_DIR:-}/settings.env
+    [ ! -r "$file" ] || sed -n "/^$1=/{s|^$1=||; s|^\([\"']\)\(.*\)\1\$|\2|; p; q}" "$file"
+}
+
+# folder_setting NAME : the same; it goes into units and sites, so it must be a plain path.
+folder_setting() {
+    local dir; dir=$(setting "$1")
+    [[ -z $dir || $dir =~ ^(/[A-Za-z0-9._-]+)+/?$ ]] ||
+        fail "$1=$dir in $APP_DIR/.env is no plain absolute path: letters, digits, dots and dashes, no spaces"
+    printf %s "${dir%/}"
 }
 
 # set_line NAME VALUE : NAME=VALUE in $text, in the place of another value.

@@ -1,7 +1,8 @@
 # Sourced by deployment/setup_celery_systemd.sh: the program, its environment, the way forth and back.
+# Each return says its status: on the way out of a failed run a bare one would give the failure's.
 # shellcheck shell=bash
 
-undo="" is_interrupted="" UNPACKED=""
+undo="" was_started="" UNPACKED=""
 PARTS=(.env.example LICENSE README.md album deployment docs manage.py models_cache/README.md photo_album
     pyproject.toml requirements.txt requirements-assets.txt requirements-torch.txt scripts)
 
@@ -23,6 +24,7 @@ build_release() {
     say "Preparing the program in $1"
     rm -rf "$1"
     mkdir -p "$1/models_cache"
+    : >"$1/.answers" # by this file the folder is known as ours
     source_files | tar -C "$SOURCE" --null -T - --owner=root --group=root --mode=u=rwX,go=rX -c | tar -x -C "$1"
     make_venv "$1"
     ln -s venv "$1/.venv" # where manage.py looks
@@ -42,7 +44,7 @@ make_venv() { # DIR
     ! is_gpu_host || files+=(requirements-torch.txt)
     if (cd "$1" && cat "${files[@]}"; "$PYTHON" --version) | cmp -s - "$APP_DIR/venv/.made-of"; then
         cp -al "$APP_DIR/venv" "$1/venv"
-        return
+        return 0
     fi
     "$PYTHON" -m venv "$1/venv"
     mkdir "$1/tmp" # /tmp may lie in memory
@@ -125,18 +127,21 @@ keep_database() {
 
 # set_aside FILE : a database that somebody may have worked with since is not thrown away.
 set_aside() {
+    local kept=$1.interrupted
     rm -f "$1-shm"
-    [ -n "$is_interrupted" ] || { rm -f "$1" "$1-wal"; return; }
-    [ ! -e "$1-wal" ] || mv -f "$1-wal" "$1.interrupted-wal"
-    [ ! -e "$1" ] || mv -f "$1" "$1.interrupted"
-    say "What the interrupted upgrade left of the database: $1.interrupted"
+    [ -n "$was_started" ] || { rm -f "$1" "$1-wal"; return 0; }
+    while [ -e "$kept" ]; do kept+=-too; done # of a way back that was interrupted itself
+    [ ! -e "$1-wal" ] || mv -fT "$1-wal" "$kept-wal"
+    [ ! -e "$1" ] || mv -fT "$1" "$kept"
+    say "The database as the failed upgrade left it: $kept"
 }
 
 return_database() {
     local file; file=$(sqlite_file)
     [ -d "$PREVIOUS/.database" ] || return 0
     if [ -n "$file" ]; then
-        set_aside "$file" && cp -a "$PREVIOUS/.database/${file##*/}"* "${file%/*}" && sync -f "$file"
+        # In a folder of others a link may wait under any name: it is replaced, not followed.
+        set_aside "$file" && cp -a --remove-destination "$PREVIOUS/.database/${file##*/}"* "${file%/*}" && sync -f "$file"
     else
         APP_DIR=$PREVIOUS manage restore --force --no-progress "$(cat "$PREVIOUS/.database/name")"
     fi
@@ -166,12 +171,22 @@ forget_way_back() {
     rm -rf "$PREVIOUS"
 }
 
+# finish_interrupted_swap : the power went between the two renames; nothing of the new release has run.
+finish_interrupted_swap() {
+    [ "$(id -u)" -eq 0 ] && [ "$ACTION" != check ] && [ ! -e "$APP_DIR" ] && [ -e "$PREVIOUS/.release" ] || return 0
+    say "An upgrade was interrupted"
+    mv "$PREVIOUS" "$APP_DIR"
+}
+
 finish_interrupted_upgrade() {
     rm -rf "$APP_DIR.new"
     # With .release the new one was verified; without one in the other there was no album before.
-    if [ -e "$APP_DIR/.release" ] || [ ! -e "$PREVIOUS/.release" ]; then rm -rf "$PREVIOUS"; return; fi
+    if [ -e "$APP_DIR/.release" ] || [ ! -e "$PREVIOUS/.release" ]; then
+        rm -rf "$PREVIOUS" "$APP_DIR/.database"
+        return 0
+    fi
     say "An upgrade was interrupted"
-    is_interrupted=yes
+    was_started=yes
     APP_GROUP=$(id -gn "$APP_USER")
     roll_back
 }

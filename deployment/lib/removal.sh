@@ -2,14 +2,15 @@
 # shellcheck shell=bash
 
 uninstall() {
+    require_ours
     [ "$ACTION" != purge ] || confirm_purge
     say "Removing the album"
     remove_units
     remove_settings_of_machine
     if [ "$ACTION" = purge ]; then
-        is_library_or_free || fail "$DATA_DIR holds other things than an album, and stays"
-        find "$DATA_DIR" -mindepth 1 -delete
-        rmdir "$DATA_DIR" 2>/dev/null || say "$DATA_DIR is empty now; it stays, as a disk of its own is mounted there."
+        # What is mounted below lies on another disk, or belongs to another machine.
+        find "$DATA_DIR" -xdev -mindepth 1 -delete 2>/dev/null || true
+        rmdir "$DATA_DIR" 2>/dev/null || say "$DATA_DIR stays: it is a disk of its own, or what is left has one: $(ls -A "$DATA_DIR")"
         case $(setting DATABASE_URL) in postgres*) say "The database in PostgreSQL stays: dropdb removes it." ;; esac
         [ -z "$(setting MEDIA_ROOT)" ] || say "The originals in $(setting MEDIA_ROOT) stay: they lie outside of $DATA_DIR."
     elif [ -d "$DATA_DIR" ]; then
@@ -23,7 +24,7 @@ uninstall() {
     rmdir --ignore-fail-on-non-empty /var/lib/photo-album 2>/dev/null || true
     if [ -n "$OWN_USER" ]; then
         userdel "$APP_USER" 2>/dev/null || true # says that the group stays while nginx is in it
-        ! getent group "$APP_USER" >/dev/null || groupdel "$APP_USER"
+        ! getent group "$APP_USER" >/dev/null || groupdel "$APP_USER" || true
     fi
     rm -rf "$APP_DIR" "$APP_DIR.new" "$PREVIOUS"
     rmdir --ignore-fail-on-non-empty "${APP_DIR%/*}" 2>/dev/null || true
@@ -32,6 +33,7 @@ uninstall() {
 
 confirm_purge() {
     local reply=""
+    is_library_or_free || fail "$DATA_DIR holds other things than an album; nothing was removed"
     [ -z "$YES" ] || return 0
     [ -t 0 ] || fail "there is no terminal to ask whether $DATA_DIR may go, with every photo in it: say --yes, too"
     read -r -p "This removes every photo in $DATA_DIR for good. Type 'remove' to go on: " reply

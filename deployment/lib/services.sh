@@ -15,7 +15,7 @@ fill() { # FILE
 }
 
 media_root() {
-    local dir; dir=$(setting MEDIA_ROOT)
+    local dir; dir=$(folder_setting MEDIA_ROOT)
     printf %s "${dir:-$DATA_DIR/media}"
 }
 
@@ -31,6 +31,7 @@ install_units() {
         put 0644 root:root "$SYSTEM/$name.d/50-profile.conf" "$text"
     done
     listen_where_asked
+    write_where_asked
     for file in "$SYSTEM"/photo-album*.service "$SYSTEM"/photo-album*.target; do
         [ -e "$APP_DIR/deployment/systemd/${file##*/}" ] || drop "$file"
     done
@@ -43,26 +44,47 @@ install_units() {
 
 # listen_where_asked : without nginx in front the album answers the network itself.
 listen_where_asked() {
-    local file=$SYSTEM/photo-album-web.service.d/60-address.conf media
+    local file=$SYSTEM/photo-album-web.service.d/60-address.conf
     [ -n "$LISTEN" ] || [ -n "$DOMAIN" ] || LISTEN=0.0.0.0:8000
     if [ -n "$LISTEN" ] && [ -z "$WORKER_ONLY" ]; then
         put 0644 root:root "$file" "[Service]"$'\n'"Environment=GUNICORN_CMD_ARGS=--bind=$LISTEN"
     else
         drop "$file"
     fi
-    media=$(setting MEDIA_ROOT)
-    [ -z "$media" ] || put 0644 root:root "$SYSTEM/photo-album-.service.d/60-media.conf" "[Unit]
+}
+
+# write_where_asked : folders that .env names elsewhere. Without a disk for backups the album runs, without its originals not.
+write_where_asked() {
+    local media backups models file=$SYSTEM/photo-album-.service.d/60-media.conf
+    media=$(folder_setting MEDIA_ROOT) backups=$(folder_setting BACKUP_DIR) models=$(folder_setting MODELS_CACHE_DIR)
+    if [ -n "$media" ]; then
+        put 0644 root:root "$file" "[Unit]
 RequiresMountsFor=$media
 [Service]
 ReadWritePaths=$media"
+    else
+        drop "$file"
+    fi
+    file=$SYSTEM/photo-album-celery-worker.service.d/60-folders.conf
+    if [ -n "$backups$models" ]; then
+        put 0644 root:root "$file" "[Service]
+ReadWritePaths=${backups:+-$backups} ${models:+-$models}"
+    else
+        drop "$file"
+    fi
 }
 
 # install_site : nginx in front. A site that is there stays: certbot and people write into it.
 install_site() {
-    [ -n "$DOMAIN" ] && [ -z "$WORKER_ONLY" ] && [ ! -e "$SITE" ] || return 0
-    local text
-    text=$(fill "$APP_DIR/deployment/nginx/photo-album.conf" |
-        sed "s|photos\.example\.org|$DOMAIN|g; s|/var/lib/photo-album/media/|$(media_root)/|g")
+    [ -n "$DOMAIN" ] && [ -z "$WORKER_ONLY" ] || return 0
+    local text upstream media
+    if [ -e "$SITE" ]; then
+        grep -qF "$DOMAIN" "$SITE" || say "$SITE stays as it is: name $DOMAIN in it, then systemctl reload nginx"
+        return 0
+    fi
+    upstream=$(address) media=$(media_root)
+    text=$(fill "$APP_DIR/deployment/nginx/photo-album.conf" | sed "s|photos\.example\.org|$DOMAIN|g
+        s|/var/lib/photo-album/media/|$media/|g; s|server 127\.0\.0\.1:8000|server ${upstream#http://}|")
     put 0644 root:root "$SITE" "$text"
     id -nG www-data | grep -qw "$APP_GROUP" || usermod --append --groups "$APP_GROUP" www-data
     nginx -t -q || { drop "$SITE"; fail "nginx does not take the site of $DOMAIN; its words are above"; }
@@ -90,6 +112,7 @@ start_units() {
     mapfile -t units < <(unit_names)
     [ "${changed[*]}" = "" ] || { how=restart; systemctl daemon-reload; }
     check_broker
+    was_started=yes # from now on people may write
     { timeout 300 systemctl "$how" "${units[@]}" && systemctl start photo-album.target; } || fail "a unit did not start: $(failing_units). Its words: journalctl -u UNIT -n 50"
 }
 
@@ -105,11 +128,11 @@ address() { # where this machine reaches the album
     printf %s "http://${where/#0.0.0.0:/127.0.0.1:}"
 }
 
-# verify : the web answers, the worker answers a ping, the scheduler lives.
+# verify : the web answers, the worker of this machine answers a ping, the scheduler lives.
 verify() {
     local failing; failing=$(failing_units)
     [ -z "$failing" ] || fail "not running: $failing. Its words: journalctl -u UNIT -n 50"
-    (cd "$APP_DIR" && as_user venv/bin/celery -A photo_album --quiet inspect ping --timeout 10 >/dev/null) ||
+    (cd "$APP_DIR" && as_user venv/bin/celery -A photo_album --quiet inspect ping --timeout 10 --destination "celery@$(hostname)" >/dev/null) ||
         fail "the worker does not answer. Its words: journalctl -u photo-album-celery-worker -n 50"
     [ -z "$WORKER_ONLY" ] || return 0
     "$APP_DIR/venv/bin/python" - "$(address)/healthz" <<'END' ||

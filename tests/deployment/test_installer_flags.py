@@ -45,7 +45,9 @@ def run_parts(lines: str, **variables: Path | str) -> str:
 
 LIBRARY = REPOSITORY / "deployment" / "lib"
 DEFAULTS = """
-DOMAIN= LISTEN= WORKER_ONLY= MEDIA_ROOT= DATABASE_URL= CELERY_BROKER_URL= STATED_PROFILE= PROFILE=auto
+DOMAIN= LISTEN= WORKER_ONLY= MEDIA_ROOT= BACKUP_DIR= MODELS_CACHE_DIR= DATABASE_URL= CELERY_BROKER_URL=
+STATED_PROFILE= PROFILE=auto
+is_installed() { [ -e "$APP_DIR/.answers" ]; }
 """
 
 
@@ -132,6 +134,61 @@ def test_an_installed_library_is_not_moved_by_an_option(tmp_path: Path) -> None:
     assert "the library lies in /srv/photos/album" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--user", "somebody"], "belongs to www-data"),
+        (["--worker-only"], "is an album itself"),
+        (["--database-url", "postgres://a:b@c/d"], "would begin an empty one"),
+    ],
+)
+def test_an_installed_album_stays_what_it_is(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / ".answers").write_text(f"DATA_DIR={tmp_path}/library\nAPP_USER=www-data\nWORKER_ONLY=\n")
+    (tmp_path / ".release").touch()
+    done = install("--check", "--app-dir", str(tmp_path), *arguments)
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+def test_a_library_that_is_there_gets_no_empty_database(tmp_path: Path) -> None:
+    (tmp_path / "photo_album.sqlite3").touch()
+    where = ["--app-dir", str(tmp_path / "app"), "--data-dir", str(tmp_path)]
+    assert "begin an empty one" in install("--check", *where, "--database-url", "postgres://a:b@c/d").stderr
+    (tmp_path / "settings.env").write_text("DATABASE_URL=postgres://a:b@c/d\n")
+    assert "begin an empty one" not in install("--check", *where, "--database-url", "postgres://a:b@e/d").stderr
+
+
+@pytest.mark.parametrize("name", ["app", "app.new", "app.previous"])
+def test_what_the_installer_did_not_make_is_not_removed(tmp_path: Path, name: str) -> None:
+    """A checkout may have been moved there, with a library in its var folder."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "letter.txt").write_text("mine")
+    there: dict[str, Path | str] = {
+        "APP_DIR": tmp_path / "app",
+        "PREVIOUS": tmp_path / "app.previous",
+        "DATA_DIR": tmp_path / "data",
+    }
+    run_parts("(uninstall) 2>&1 && exit 1; true", **there, ACTION="purge", YES="yes")
+    assert (tmp_path / name / "letter.txt").read_text() == "mine"
+
+
+def test_settings_are_read_as_the_album_reads_them(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('MEDIA_ROOT="/mnt/photos"\nMEDIA_ROOT=/mnt/other\nBACKUP_DIR=/mnt/my usb\n')
+    assert run_parts("folder_setting MEDIA_ROOT", APP_DIR=tmp_path) == "/mnt/photos"
+    words = run_parts("(folder_setting BACKUP_DIR) 2>&1 && exit 1; true", APP_DIR=tmp_path)
+    assert "BACKUP_DIR=/mnt/my usb" in words
+
+
+@needs_root
+def test_the_worker_may_write_where_backups_go(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BACKUP_DIR=/mnt/usb/album\n")
+    drop_in = tmp_path / "photo-album-celery-worker.service.d" / "60-folders.conf"
+    run_parts("write_where_asked", APP_DIR=tmp_path, SYSTEM=tmp_path)
+    assert "ReadWritePaths=-/mnt/usb/album" in drop_in.read_text()
+    (tmp_path / ".env").write_text("")
+    run_parts("write_where_asked", APP_DIR=tmp_path, SYSTEM=tmp_path)
+    assert not drop_in.exists()
+
+
 @needs_root
 def test_nothing_is_done_without_root() -> None:
     with TemporaryDirectory() as folder:  # one that others may enter
@@ -216,8 +273,10 @@ def test_what_an_interrupted_upgrade_left_is_set_aside(tmp_path: Path) -> None:
     (data / "photo_album.sqlite3").write_bytes(b"months")
     (previous / ".database").mkdir(parents=True)
     (previous / ".database" / "photo_album.sqlite3").write_bytes(b"before")
-    run_parts("is_interrupted=yes\nreturn_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)
+    run_parts("was_started=yes\nreturn_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)
     assert (data / "photo_album.sqlite3").read_bytes() == b"before"
+    assert (data / "photo_album.sqlite3.interrupted").read_bytes() == b"months"
+    run_parts("was_started=yes\nreturn_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)  # cut off again
     assert (data / "photo_album.sqlite3.interrupted").read_bytes() == b"months"
 
 
