@@ -10,7 +10,7 @@ install_packages() {
     for pair in "$@"; do
         command -v "${pair%%=*}" >/dev/null 2>&1 || [ -x "${pair%%=*}" ] || missing+=("${pair#*=}")
     done
-    [ ${#missing[@]} -eq 0 ] && return
+    [ ${#missing[@]} -eq 0 ] && return 0
     command -v apt-get >/dev/null || fail "please install ${missing[*]}; this machine has no apt-get"
     local root=()
     [ "$(id -u)" -eq 0 ] || root=(sudo)
