@@ -95,7 +95,18 @@ install_prerequisites() {
     (install_packages "${wanted[@]}") || fail "packages could not be installed. With a network, run this again;
     without one, install them from your system's medium first: ${wanted[*]#*=}"
     find_python
+    install_compiler
     OWN_REDIS=${redis:-$OWN_REDIS}
+}
+
+# install_compiler : one package comes as source for a Python that is newer than its builds (blurhash-python 1.2.2: 3.12).
+install_compiler() {
+    [ -z "$OFFLINE_BUNDLE" ] && "$PYTHON" -c 'if True:
+        import os, sys, sysconfig
+        has_headers = os.path.exists(sysconfig.get_path("include") + "/Python.h")
+        sys.exit(sys.version_info < (3, 13) or has_headers)' || return 0
+    (install_packages no-such-command=gcc no-such-command=libc6-dev "no-such-command=$PYTHON-dev") ||
+        fail "a compiler could not be installed; the lines above say why. Then run this again"
 }
 
 make_user_and_folders() {

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-from album.exceptions import BackupError
+from album.exceptions import BackupError, StorageError
 from album.models import MediaItem
 from album.preparation.sidecars import sidecar_path
 from album.services.backup import status, verify
@@ -216,6 +216,25 @@ def test_the_key_comes_back_only_if_wanted_and_saved(backup: Backup, root: Path,
     assert not key.exists()
     restore_backup(find_backup(root), is_forced=True, with_secrets=True)
     assert (key.read_text(), key.stat().st_mode & 0o777) == ("k3y", 0o600)
+
+
+def test_a_key_that_was_saved_as_a_setting_is_named(
+    backup: Backup, root: Path, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "settings").write_text("SECRET_KEY=k3y\n")
+    monkeypatch.setenv("PHOTO_ALBUM_ENV_FILE", str(tmp_path / "settings"))
+    make_backup(root, BackupOptions(with_secrets=True))
+    with pytest.raises(BackupError, match="SECRET_KEY stands in secrets/env"):
+        restore_backup(find_backup(root), is_forced=True, with_secrets=True)
+
+
+def test_a_link_planted_in_the_folder_is_not_followed(root: Path, tmp_path: Path) -> None:
+    root.mkdir(exist_ok=True)
+    (root / ".photo-album-backups").unlink(missing_ok=True)
+    (root / ".photo-album-backups").symlink_to(tmp_path / "made by root")
+    with pytest.raises(StorageError):
+        make_backup(root, BackupOptions(folders=()))
+    assert not (tmp_path / "made by root").exists()
 
 
 def test_a_library_is_made_beside_this_one(backup: Backup, photo: MediaItem, tmp_path: Path) -> None:

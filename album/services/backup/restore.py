@@ -264,6 +264,10 @@ def _put_in_place(staging: Path) -> None:
 def _restore_secret_key(backup: Backup, header: Header) -> None:
     """With it, who was signed in stays so. ``.env`` describes a machine, maybe another one: it is not put back."""
     if not any(part.name == KEY_PART for part in header.secrets):
+        if header.secrets:
+            raise BackupError(
+                f"{backup.folder}: SECRET_KEY stands in secrets/env: copy that line by hand. The rest is restored."
+            )
         raise BackupError(
             f"{backup.folder} holds no secrets: it was made without --with-secrets. The rest is restored."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ def locked(root: Path) -> Iterator[None]:
         OSError: it cannot be made or written.
     """
     make_folder(root)
-    with (root / MARK).open("ab") as file:
+    # No link is followed: in a folder of the album's user, root would make or give away what it leads to.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    with os.fdopen(os.open(root / MARK, flags, 0o640), "ab") as file:
         own_like(root / MARK, root)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -86,7 +86,7 @@ def own_like(path: Path, other: Path) -> None:
     """What root makes belongs to whom the folder around it belongs: the album's services shall read it."""
     if os.geteuid() == 0:
         stat = other.stat()
-        os.chown(path, stat.st_uid, stat.st_gid)
+        os.chown(path, stat.st_uid, stat.st_gid, follow_symlinks=False)
 
 
 def sync_folder(folder: Path) -> None:
