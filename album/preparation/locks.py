@@ -38,6 +38,9 @@ def try_lock(name: str, wait_s: float = 0) -> IO[bytes] | None:
 
 
 def _open(name: str) -> IO[bytes]:
-    folder = Path(settings.VAR_DIR) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / name).open("ab")
+    path = Path(settings.VAR_DIR) / "locks" / name
+    try:
+        return path.open("ab")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")

@@ -32,6 +32,7 @@ from album.preparation.locks import take_lock, try_lock
 from album.preparation.originals import OriginalAway, locate_original, sidecars_for, sniff_original
 from album.preparation.paths import rendition_path
 from album.preparation.rows import write_inspection
+from album.preparation.statements import read_row
 
 logger = logging.getLogger(__name__)
 Sidecars = Sequence[Path] | None
@@ -203,10 +204,10 @@ def _begin(item: MediaItem, lock: IO[bytes], box: Sandbox, sidecars: Sidecars) -
 def refresh(item: MediaItem) -> None:
     """Brings ``item`` up to date where another process prepared or moved it. Raises MediaError if it is gone."""
     # Few columns first: reading all of them costs 1 ms, and nearly always they are known.
-    stored = MediaItem.objects.filter(pk=item.pk).values(*STATE).first()
+    stored = read_row(item.pk, STATE)
     if stored is None:
         raise MediaError(f"{item.original_name} was deleted meanwhile")
-    if any(getattr(item, name) != value for name, value in stored.items()):
+    if stored != tuple(getattr(item, name) for name in STATE):
         item.refresh_from_db()
 
 

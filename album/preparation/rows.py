@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import DataError, transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
-from django.db.models import Field, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from album.log_fields import about
@@ -27,6 +27,7 @@ from album.media.facts import (
 from album.media.inspection import Inspection
 from album.models import ItemPerson, ItemTag, MediaItem, Person, Preview, Tag
 from album.models.media import Kind, edited_columns, timeline_at_of
+from album.preparation.statements import item_field, read_row, write_row
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +67,12 @@ def _write(item: MediaItem, inspection: Inspection, *, with_facts: bool, is_fina
     columns = {name: _fitted(name, value) for name, value in columns.items()}
     with transaction.atomic():
         # Read now: somebody may have written since ``item`` was read.
-        row = MediaItem.objects.select_for_update().filter(pk=item.pk)
-        edited = row.values_list("edited_fields", flat=True).first()
-        if edited is None:
+        row = read_row(item.pk, ["edited_fields"], for_update=True)
+        if row is None:
             return  # deleted meanwhile
+        (edited,) = row
         columns = {name: value for name, value in columns.items() if name not in edited_columns(edited)}
-        row.update(**columns)
+        write_row(item.pk, columns)
         if with_facts:
             _write_words(item, facts, edited)
             _write_keywords(item, facts.keywords)
@@ -145,8 +146,7 @@ def _words(facts: FileFacts) -> list[tuple[str, str]]:
 
 def _fitted(name: str, value: Any) -> Any:
     """``value`` as the column takes it on every database: texts are cut, impossible numbers are unknown."""
-    field = MediaItem._meta.get_field(name)
-    assert isinstance(field, Field)  # noqa: S101 - for mypy
+    field = item_field(name)
     if isinstance(value, str):
         return storable(value, field.max_length or TEXT_MAX_LENGTH)
     if isinstance(value, float):
@@ -165,9 +165,10 @@ def storable(text: str, max_length: int) -> str:
 def _write_words(item: MediaItem, facts: FileFacts, edited: Collection[str]) -> None:
     """Title and description of the file, where nobody has written any, nor has taken them away."""
     for name, text in _words(facts):
-        is_free = MediaItem.objects.filter(pk=item.pk, **{name: ""})
-        if text and name not in edited and is_free.update(**{name: text}):
-            setattr(item, name, text)
+        if text and name not in edited:
+            is_free = MediaItem.objects.filter(pk=item.pk, **{name: ""})
+            if is_free.update(**{name: text}):
+                setattr(item, name, text)
 
 
 def _write_keywords(item: MediaItem, keywords: Iterable[str]) -> None:

@@ -71,6 +71,20 @@ def test_a_photo_gets_its_facts_and_its_renditions(cast: Cast, box: CountingBox)
         assert (preview.format, preview.size) == ("JPEG", (800, 600))
 
 
+def test_an_item_as_it_is_stored_is_read_no_further_and_an_old_one_anew(
+    cast: Cast, box: CountingBox, django_assert_num_queries: Any
+) -> None:
+    item = store(cast.alice)
+    old = MediaItem.objects.get(pk=item.pk)
+    prepare_item(item, box=box)
+    with django_assert_num_queries(1):
+        prepare_item(item, box=box)
+    with django_assert_num_queries(2):
+        prepare_item(old, box=box)
+    assert (old.preview_status, old.prepared_at) == (Preview.READY, item.prepared_at)
+    assert box.calls == 1
+
+
 def test_a_date_without_offset_is_read_in_the_zone_of_the_album(cast: Cast, box: CountingBox, settings) -> None:
     settings.TIME_ZONE = "Asia/Tokyo"
     item = prepare_item(store(cast.alice), box=box)
