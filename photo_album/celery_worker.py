@@ -12,6 +12,7 @@ import ctypes
 import gc
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -179,8 +180,12 @@ class Lanes:
 def main() -> int:
     """Runs the lanes of ``WORKER_QUEUES``. Returns the exit status."""
     _load_everything()
-    with tempfile.TemporaryDirectory(prefix="worker-", dir=os.environ.get("RUNTIME_DIRECTORY")) as folder:
+    folder, parent = tempfile.mkdtemp(prefix="worker-", dir=os.environ.get("RUNTIME_DIRECTORY")), os.getpid()
+    try:
         return Lanes([Lane.open(queue, Path(folder)) for queue in settings.WORKER_QUEUES]).run()
+    finally:
+        if os.getpid() == parent:  # a lane that ends comes by here, too, and the others still speak there
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _load_everything() -> None:

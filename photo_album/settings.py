@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 from photo_album.env import Environment
 from photo_album.logs import describe_logging, passwords_of
@@ -301,6 +302,8 @@ CELERY_TASK_DEFAULT_QUEUE = "media"
 WORKER_QUEUES = env.words("WORKER_QUEUES", ["media", "ai"])
 if not WORKER_QUEUES or not {"media", "ai"}.issuperset(WORKER_QUEUES):
     raise ImproperlyConfigured(f"WORKER_QUEUES={','.join(WORKER_QUEUES)}: allowed are media and ai, or one of them")
+# A worker that is started without -Q takes both.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("media", "ai")]
 CELERY_TASK_ROUTES = {  # everything else goes to "media"
     "album.tasks.process_pending_*": {"queue": "ai"},
     "album.tasks.process_photo_ai": {"queue": "ai"},

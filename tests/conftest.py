@@ -39,6 +39,7 @@ def _own_folders(tmp_path: Path, settings: Settings) -> None:
     settings.VAR_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.BACKUP_DIR = tmp_path / "var" / "backups"
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "var" / "spool"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

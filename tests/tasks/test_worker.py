@@ -23,8 +23,6 @@ WORKER = (
     "-A",
     "photo_album",
     "worker",
-    "-Q",
-    "media,ai",
     "-c",
     "1",
     "--without-gossip",
