@@ -16,7 +16,7 @@ uninstall() {
     elif [ -d "$DATA_DIR" ]; then
         rm -rf "$DATA_DIR/static"
         if [ -e "$APP_DIR/.env" ]; then
-            install -m 0600 "$APP_DIR/.env" "$DATA_DIR/settings.env"
+            install -T -m 0600 "$APP_DIR/.env" "$DATA_DIR/settings.env"
             [ -z "$OWN_REDIS" ] || echo "# OWN_REDIS" >>"$DATA_DIR/settings.env" # for the next installation
         fi
         say "The library stays in $DATA_DIR, with the settings that belong to it."
