@@ -26,7 +26,7 @@ grep -rliE 'photo.album' /etc /var/spool/cron 2>/dev/null
 systemctl list-unit-files --no-legend 'photo-album*'
 systemctl list-units --all --no-legend 'photo-album*'
 ls -d {app}* 2>/dev/null
-pgrep -fa 'photo_album|celery|gunicorn'
+find /proc -maxdepth 2 -name cwd -lname '{app}*' 2>/dev/null
 """
 
 
