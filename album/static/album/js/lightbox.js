@@ -236,17 +236,18 @@ function addButtons(pswp, grid) {
   });
   pswp.on("keydown", (event) => {
     const key = event.originalEvent;
-    if (key.target.closest?.(".lightbox-panel, dialog") || key.target.matches?.("video")) {
-      const isEscape = key.key === "Escape" && key.target.closest(".lightbox-panel");
-      event.preventDefault();
-      if (isEscape) togglePanel(false);
-    } else if (!key.ctrlKey && !key.metaKey && !key.altKey) {
-      if (key.key === "i" && text.info) togglePanel();
-      else if (key.key === "f" && text.favourite) like(pswp, grid);
-      else if (key.key === "a" && text.textAlbum) addToAlbum(pswp);
-      else if (key.key === "Delete" && text.bulk) trash(pswp, grid);
-      else if (key.key === "Home" || key.key === "End") pswp.goTo(key.key === "Home" ? 0 : pswp.getNumItems() - 1);
-    }
+    const inPanel = key.target.closest?.(".lightbox-panel");
+    const isField = key.target.matches?.("input, textarea, select, video") || key.target.closest?.("dialog");
+    const leafs = key.key === "ArrowLeft" || key.key === "ArrowRight";
+    if (isField || (inPanel && !leafs)) event.preventDefault(); // no key of PhotoSwipe's
+    if (inPanel && key.key === "Escape") togglePanel(false);
+    if (isField || key.ctrlKey || key.metaKey || key.altKey) return;
+    if (key.key === "i" && text.info) togglePanel();
+    else if (key.key === "f" && text.favourite) like(pswp, grid);
+    else if (key.key === "a" && text.textAlbum) addToAlbum(pswp);
+    else if (inPanel) return;
+    else if (key.key === "Delete" && text.bulk) trash(pswp, grid);
+    else if (key.key === "Home" || key.key === "End") pswp.goTo(key.key === "Home" ? 0 : pswp.getNumItems() - 1);
   });
 }
 
