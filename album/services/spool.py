@@ -197,7 +197,7 @@ def prepare_storage(name: str) -> None:
     """Returns when files may be written: an empty library gets its marker, a missing disk is an error."""
     storage = Path(settings.MEDIA_ROOT)
     if not is_marked(storage):
-        if MediaItem.objects.exists():
+        if MediaItem.objects.exists() and not is_marked(storage):  # the first upload may have been made meanwhile
             raise StorageError(f"{name}: storage missing: {storage} is not mounted, nothing was kept.")
         mark(storage)
     (storage / ORIGINALS).mkdir(exist_ok=True)

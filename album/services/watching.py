@@ -70,10 +70,16 @@ def watch_folder(
         AlbumError: there is no such folder at the start.
     """
     problem, has_begun = "", False
+
+    def tell(totals: ImportTotals) -> None:
+        nonlocal has_begun
+        has_begun = True
+        report(totals)
+
     while not options.stop.is_set():
         try:
-            _watch(options, report, force_polling)
-            has_begun, problem = True, ""
+            _watch(options, tell, force_polling)
+            problem = ""
         except (AlbumError, OSError, DatabaseError) as error:
             if not has_begun and isinstance(error, AlbumError) and not isinstance(error, StorageError):
                 raise
@@ -85,7 +91,7 @@ def watch_folder(
 
 def _watch(
     options: ImportOptions,
-    report: Callable[[ImportTotals | str], None],
+    report: Callable[[ImportTotals], None],
     force_polling: bool | None,
 ) -> None:
     """Returns when it is to be stopped, or all is to be looked at again."""
