@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import random
 import threading
 
@@ -21,7 +22,7 @@ def upload_until_the_end(alice: Visitor, acknowledged: dict[str, str], ended: th
         content = photo(random.choice([320, 1600]))
         try:
             status, answer = alice.upload(f"{sha256(content)[:12]}.jpg", content)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):  # also in the middle of an answer
             return
         if status == 201 and answer.get("status") == "stored":
             acknowledged[sha256(content)] = answer["name"]
