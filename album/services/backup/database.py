@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 
 from album.exceptions import BackupError, StorageFull
 from album.failpoints import failpoint
+from album.services.backup.postgresql import dump
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 NAMES = {SQLITE: "database.sqlite3", POSTGRESQL: "database.sql.gz"}
@@ -44,9 +45,7 @@ def copy_database(target: Path) -> Contents:
         OSError, DatabaseError: disk or database failed.
     """
     if connection.vendor == POSTGRESQL:
-        from album.services.backup.postgresql import dump  # here: it names Contents
-
-        return dump(target)
+        return Contents(*dump(target))
     try:
         _copy_sqlite(target)
     except sqlite3.DatabaseError as error:

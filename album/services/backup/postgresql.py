@@ -16,7 +16,6 @@ from django.db import connection, transaction
 
 from album.exceptions import BackupError, StorageFull
 from album.failpoints import failpoint
-from album.services.backup.database import Contents
 
 DUMP_LIMIT_S = 6 * 3600
 EMPTY_SCHEMA = """DO $$ DECLARE commands text; BEGIN
@@ -38,8 +37,11 @@ RAISE EXCEPTION 'table {name} has not the {count} rows of the backup'; END IF; E
 """
 
 
-def dump(target: Path) -> Contents:
-    """What is in the dump, which shows one moment and is not synced yet. Raises as ``copy_database``."""
+def dump(target: Path) -> tuple[dict[str, int], list[str]]:
+    """Rows per table and migrations of the dump, which shows one moment and is not synced yet.
+
+    Raises as ``copy_database``.
+    """
     program = _client("pg_dump")
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -53,7 +55,7 @@ def dump(target: Path) -> Contents:
             cursor.execute(f'SELECT count(*) FROM "{name}"')  # noqa: S608 - quoted, and our own tables
             tables[name] = int(cursor.fetchone()[0])
         cursor.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1")
-        return Contents(tables, [name for (name,) in cursor.fetchall()])
+        return tables, [name for (name,) in cursor.fetchall()]
 
 
 def load(source: Path, tables: dict[str, int]) -> None:
