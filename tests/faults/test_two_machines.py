@@ -169,6 +169,7 @@ def test_a_helper_that_loses_its_power_leaves_its_work_to_the_other(machines: Ma
     assert not facts.night("host").startswith("gpu")
 
 
+@pytest.mark.timeout(600)
 def test_a_helper_that_comes_back_finds_its_night_taken_and_does_no_harm(machines: Machines) -> None:
     album, facts = machines.album, machines.facts
     away = family_of(machines.start_night_on_helper())
@@ -176,7 +177,8 @@ def test_a_helper_that_comes_back_finds_its_night_taken_and_does_no_harm(machine
         member.suspend()
     machines.give_up_the_silent()
     album.start(*WORKER, WORKER_QUEUES="media,ai")
-    wait_until(lambda: not facts.night("host").startswith("gpu"), 120, "the album takes the night up")
+    # Frozen within a transaction it keeps its locks until idle_in_transaction_session_timeout, 120 s, ends that.
+    wait_until(lambda: not facts.night("host").startswith("gpu"), 240, "the album takes the night up")
     for member in away:
         member.resume()
     wait_until(lambda: facts.night("state") == "finished", 120, "the night ends")

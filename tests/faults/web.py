@@ -39,7 +39,7 @@ class WebServer:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(90)  # requests that run are given 30 s
 
     def alice(self) -> Member:
         """Her browser, signed in."""
