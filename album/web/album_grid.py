@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
+from album.exceptions import AlbumError
 from album.models import Album, MediaItem
-from album.queries import GridRow, Viewer, cut, in_order_of, place_of
+from album.queries import GridRow, Viewer, cut, in_month, in_order_of, place_of
 from album.queries.access import is_walked
 from album.queries.pages import ids_of, newest_ids, rows_of
 from album.web.addresses import Holder
-from album.web.rows import Grid, grid_row
+from album.web.requests import MemberRequest
+from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
 FIRST_ROWS = 60
 
@@ -32,6 +34,19 @@ def read_grid(
     """
     rows, after = read_rows(items, album, user, place)
     return [grid_row(row, holder) for row in rows], after
+
+
+def answer_grid(request: MemberRequest, items: QuerySet[MediaItem], album: Album | None = None) -> HttpResponse:
+    """A piece of the grid: ``?before=`` a place, ``?month=2026-11``, ``?limit=``; a wrong one is told."""
+    holder = request.grants.holder
+    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
+    try:
+        if month := request.GET.get("month"):
+            items = in_month(items, month)
+        rows, after = read_grid(items, album, request.user, holder, place)
+    except AlbumError as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    return grid_answer(rows, after)
 
 
 def read_rows(

@@ -17,9 +17,9 @@ from album import queries
 from album.exceptions import AlbumError
 from album.models import Album, MediaItem
 from album.services import bulk
-from album.web.album_grid import FIRST_ROWS, read_grid
+from album.web.album_grid import FIRST_ROWS, answer_grid, read_grid
 from album.web.requests import MemberRequest
-from album.web.rows import Grid, grid_answer, read_limit
+from album.web.rows import Grid
 from album.web.views.bulk import read_ids
 
 MOST_ADDED = 5000
@@ -54,15 +54,7 @@ def album_add(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def album_add_items(request: MemberRequest, pk: int) -> HttpResponse:
     """Rows to choose from: ``?before=`` a place, ``?month=2026-11``, ``?limit=``."""
-    items, holder = _others(request, _fillable(request, pk)), request.grants.holder
-    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
-    try:
-        if month := request.GET.get("month"):
-            items = queries.in_month(items, month)
-        rows, after = read_grid(items, None, request.user, holder, place)
-    except AlbumError as error:
-        return JsonResponse({"error": str(error)}, status=400)
-    return grid_answer(rows, after)
+    return answer_grid(request, _others(request, _fillable(request, pk)))
 
 
 @require_safe

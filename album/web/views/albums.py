@@ -21,9 +21,8 @@ from album.models import Album, Status
 from album.services import albums as service
 from album.services.albums import Role
 from album.web.album_forms import AlbumForm, RuleForm
-from album.web.album_grid import FIRST_ROWS, album_grid, read_grid
+from album.web.album_grid import FIRST_ROWS, album_grid, answer_grid, read_grid
 from album.web.requests import MemberRequest
-from album.web.rows import grid_answer, read_limit
 
 PAGE_SIZE = 60
 ARRANGED_MAX = 500
@@ -89,15 +88,7 @@ def album(request: MemberRequest, pk: int) -> HttpResponse:
 def album_items(request: MemberRequest, pk: int) -> HttpResponse:
     """Rows of an album for its grid: ``?before=`` a place, ``?month=2026-11``, ``?limit=``."""
     here = _visible(request, pk)
-    holder, items = request.grants.holder, queries.items_of(here, request.user)
-    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
-    try:
-        if month := request.GET.get("month"):
-            items = queries.in_month(items, month)
-        rows, after = read_grid(items, here, request.user, holder, place)
-    except AlbumError as error:
-        return JsonResponse({"error": str(error)}, status=400)
-    return grid_answer(rows, after)
+    return answer_grid(request, queries.items_of(here, request.user), here)
 
 
 @require_safe

@@ -17,9 +17,9 @@ from album.queries.people import items_with, people_of, with_faces
 from album.queries.places import countries
 from album.services import people as service
 from album.services.editing import EditRefused
-from album.web.album_grid import FIRST_ROWS, read_grid
+from album.web.album_grid import FIRST_ROWS, answer_grid, read_grid
 from album.web.requests import MemberRequest
-from album.web.rows import Grid, grid_answer, read_limit
+from album.web.rows import Grid
 
 PAGE_SIZE = 60
 CHOICES_MAX = 500
@@ -68,15 +68,7 @@ def person(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def person_items(request: MemberRequest, pk: int) -> HttpResponse:
     """Rows for the grid of a person: ``?before=`` a place, ``?month=2026-11``, ``?limit=``."""
-    holder, items = request.grants.holder, items_with(_known(request, pk), request.user)
-    place = (request.GET.get("before", ""), read_limit(request.GET.get("limit")))
-    try:
-        if month := request.GET.get("month"):
-            items = queries.in_month(items, month)
-        rows, after = read_grid(items, None, request.user, holder, place)
-    except queries.BadPosition as error:
-        return JsonResponse({"error": str(error)}, status=400)
-    return grid_answer(rows, after)
+    return answer_grid(request, items_with(_known(request, pk), request.user))
 
 
 @require_safe
