@@ -48,7 +48,7 @@ AN_HOUR_PASSES = """
     from datetime import timedelta
     from django.db.models import F
     from album.models import BatchRun, StageResult
-    of_the_other = BatchRun.objects.filter(host__startswith="gpu", state="running")
+    of_the_other = BatchRun.objects.filter(host__startswith="gpu")
     StageResult.objects.filter(run__in=of_the_other).update(
         lease_expires_at=F("lease_expires_at") - timedelta(hours=1))
     of_the_other.update(heartbeat_at=F("heartbeat_at") - timedelta(hours=1))
@@ -122,6 +122,12 @@ class Machines:
         self.album.python(AN_HOUR_PASSES + CATCH_UP)
         assert self.facts.night("state") == "queued", "rung for again"
 
+    def is_taken_up_after_another_hour(self) -> bool:
+        """Redis may hand the message to the frozen consumer, which waits for one: the checks ring until one is heard."""
+        if self.facts.night("host").startswith("gpu"):
+            self.album.python(AN_HOUR_PASSES + CATCH_UP)
+        return not self.facts.night("host").startswith("gpu")
+
 
 @pytest.fixture
 def machines(tmp_path: Path, redis: Redis) -> Iterator[Machines]:
@@ -178,7 +184,7 @@ def test_a_helper_that_comes_back_finds_its_night_taken_and_does_no_harm(machine
     machines.give_up_the_silent()
     album.start(*WORKER, WORKER_QUEUES="media,ai")
     # Frozen within a transaction it keeps its locks until idle_in_transaction_session_timeout, 120 s, ends that.
-    wait_until(lambda: not facts.night("host").startswith("gpu"), 240, "the album takes the night up")
+    wait_until(machines.is_taken_up_after_another_hour, 240, "the album takes the night up")
     for member in away:
         member.resume()
     wait_until(lambda: facts.night("state") == "finished", 120, "the night ends")
