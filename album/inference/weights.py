@@ -9,13 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from album.disk import hash_file, sync, written_whole
 from album.exceptions import WeightsCorrupt, WeightsError, WeightsMissing
 from album.inference.catalogue import Entry, WeightsFile
 
@@ -56,11 +56,8 @@ class Manifest:
             raise WeightsCorrupt(f"{name} is not a manifest of weights: {error!r}. Install them again.") from None
 
     def write(self, folder: Path) -> None:
-        target = folder / MANIFEST
-        draft = target.with_suffix(".json.part")
-        draft.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        _flush(draft)
-        draft.rename(target)
+        with written_whole(folder / MANIFEST) as draft:
+            draft.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def folder_of(entry: Entry, cache: Path) -> Path:
@@ -116,7 +113,7 @@ def _check(entry: Entry, file: WeightsFile, folder: Path, record: FileRecord, ve
         raise _corrupt(entry, path, "is gone") from None
     if status.st_size != record.size_bytes:
         raise _corrupt(entry, path, f"has {status.st_size:,} bytes instead of {record.size_bytes:,}")
-    if (verify or status.st_mtime_ns != record.mtime_ns) and sha256_of(path) != record.sha256:
+    if (verify or status.st_mtime_ns != record.mtime_ns) and hash_file(path) != record.sha256:
         raise _corrupt(entry, path, "has changed: its SHA-256 is not the recorded one")
     return replace(record, mtime_ns=status.st_mtime_ns)
 
@@ -134,14 +131,8 @@ def revision_of(entry: Entry, cache: Path) -> str:
     """The revision to store with results: the hub's commit or a digest of the installed files."""
     folder = require(entry, cache)
     if entry.is_bundled:
-        return _digest({file.path: sha256_of(folder / file.path) for file in entry.files})
+        return _digest({file.path: hash_file(folder / file.path) for file in entry.files})
     return entry.revision if entry.runtime == "none" else Manifest.read(folder).revision
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file in hexadecimal, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checked_hash(entry: Entry, file: WeightsFile, path: Path, expected: str | None = None) -> str:
@@ -149,7 +140,7 @@ def checked_hash(entry: Entry, file: WeightsFile, path: Path, expected: str | No
     size = path.stat().st_size
     if file.size_bytes not in (None, size):
         raise WeightsCorrupt(f"{entry.id}: {path.name} has {size:,} bytes instead of {file.size_bytes:,}.")
-    found = sha256_of(path)
+    found = hash_file(path)
     wanted = file.sha256 or expected or found
     if found != wanted:
         raise WeightsCorrupt(
@@ -191,7 +182,7 @@ def publish(
     """
     records = []
     for path, sha256 in hashes.items():
-        _flush(staging / path)
+        sync(staging / path)
         status = (staging / path).stat()
         records.append(FileRecord(path, status.st_size, status.st_mtime_ns, sha256))
     Manifest(entry.id, revision or _digest(hashes), tuple(records)).write(staging)
@@ -201,7 +192,7 @@ def publish(
     if final.exists():
         final.rename(old)
     staging.rename(final)
-    _flush(cache)
+    sync(cache)
     shutil.rmtree(old, ignore_errors=True)
     return final
 
@@ -218,12 +209,3 @@ def _sweep(folder: Path, keep: set[str]) -> None:
                 path.rmdir()
         elif path.relative_to(folder).as_posix() not in keep:
             path.unlink()
-
-
-def _flush(path: Path) -> None:
-    """Waits until a file or a folder is on the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from album.media.durable import written_whole
+from album.disk import written_whole
 from album.media.facts import Place
 
 FARTHEST_TOWN_KM = 100.0

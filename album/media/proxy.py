@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from album.disk import written_whole
 from album.exceptions import MediaError
-from album.media.durable import written_whole
 from album.media.frames import first_frame, frame_rotation, hdr_transfer, is_decodable, open_video, upright_size
 
 PROXY_SIDE_PX = 1280

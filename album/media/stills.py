@@ -10,9 +10,9 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageFile
 
+from album.disk import written_whole
 from album.exceptions import MediaError
 from album.media.decode import is_truncation, open_photo, read_orientation, shrink
-from album.media.durable import written_whole
 from album.media.openers import ORIGINAL_SIZE, seek_large_preview
 from album.media.renditions import GRID, GRID_SIDE_PX, PREVIEW, PREVIEW_LEAST_PX, PREVIEW_SIDE_PX
 from album.media.sniff import MediaType

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from album.disk import written_whole
 from album.exceptions import MediaError
 from album.media.dates import parse_moment
-from album.media.durable import written_whole
 from album.media.facts import FileFacts
 from album.media.frames import (
     NEAR_BLACK,

@@ -15,8 +15,8 @@ from stat import S_ISREG
 
 from django.conf import settings
 
+from album.disk import written_whole
 from album.exceptions import MediaError
-from album.media.durable import written_whole
 from album.media.facts import FileFacts, Origin
 from album.media.inspection import inspect_file
 from album.media.sandbox import Sandbox

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from album.media.durable import written_whole
+from album.disk import written_whole
 from album.media.sandbox import Sandbox
 from album.media.unlocated import copied_type, copy_photo, copy_video
 from album.models import MediaItem

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 
+from album.disk import hash_file
 from album.exceptions import MediaError
 from album.models import MediaItem
 from album.services.ingest import CHUNK_BYTES, Spool, ingest_spooled
-from album.services.verdicts import Outcome, Verdict, find_item, hash_file, holds, sniff_file
+from album.services.verdicts import Outcome, Verdict, find_item, holds, sniff_file
 
 
 class Copying:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from hashlib import file_digest
 from pathlib import Path
 
 from django.conf import settings
@@ -16,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from album.disk import hash_file
 from album.exceptions import MediaError
 from album.media.renditions import GRID, PREVIEW
 from album.media.storage import is_marked, require_mark
@@ -57,7 +56,9 @@ class FsckReport:
 
 
 @storage_errors("fsck", "what was read before is marked")
-def check_library(options: FsckOptions, *, progress: Callable[[int], None] = lambda size_bytes: None) -> FsckReport:
+def check_library(
+    options: FsckOptions, *, progress: Callable[[int], object] = lambda size_bytes: None
+) -> FsckReport:
     """What was found. ``progress`` is called with the size of each checked original, in bytes.
 
     First files without a row, then the originals, those first whose last check is longest ago. Each whole one is
@@ -146,10 +147,7 @@ def _problem(item: MediaItem) -> str:
             return "has changed since it was indexed. Import its folder again."
         if stat.st_size != item.size_bytes:
             return f"is damaged: {stat.st_size:,} bytes instead of {item.size_bytes:,}. Restore it from a backup."
-        with item.path.open("rb") as file:
-            sha256 = file_digest(file, "sha256").hexdigest()
-            # Reading everything once must not push out of memory what people look at.
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        sha256 = hash_file(item.path, is_needed_again=False)
     except OSError as error:
         with suppress(OriginalMissing):
             locate_original(item)

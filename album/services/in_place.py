@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from album.disk import hash_file
 from album.exceptions import MediaError, StorageError
 from album.media.facts import FileFacts
 from album.models import MediaItem, Preview, Status
@@ -20,7 +21,7 @@ from album.preparation.rows import take_back_words
 from album.preparation.sidecars import sidecars_of
 from album.services.folders import Folder
 from album.services.ingest import clean_name
-from album.services.verdicts import Content, Outcome, Verdict, find_item, hash_file, sniff_file
+from album.services.verdicts import Content, Outcome, Verdict, find_item, sniff_file
 
 
 @dataclass(frozen=True, slots=True)

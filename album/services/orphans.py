@@ -13,13 +13,13 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from album.disk import hash_file
 from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.media.storage import content_lock
 from album.models import MediaItem
 from album.services.ingest import find_album, ingest_spooled
 from album.services.spool import ORIGINALS, PART, Spooled
-from album.services.verdicts import hash_file
 
 RECOVERED = "Recovered"
 PART_AGE = timedelta(hours=24)

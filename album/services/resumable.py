@@ -19,6 +19,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from album.disk import hash_file
 from album.exceptions import AlbumError, MediaError, StorageFull, UnsupportedMedia
 from album.failpoints import failpoint
 from album.media.sniff import HEAD_BYTES
@@ -34,7 +35,7 @@ from album.services.spool import (
     prepare_storage,
     storage_errors,
 )
-from album.services.verdicts import hash_file, sniff_file
+from album.services.verdicts import sniff_file
 
 LIFETIME = timedelta(hours=24)
 """After the last piece; then the nightly cleanup takes the file, too."""

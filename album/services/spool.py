@@ -16,6 +16,7 @@ from typing import BinaryIO, Self
 from django.conf import settings
 from django.db import OperationalError
 
+from album.disk import sync
 from album.exceptions import MediaError, StorageError, StorageFull, UnsupportedMedia
 from album.failpoints import failpoint
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
@@ -151,11 +152,7 @@ def place(part: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part.replace(target)
     for folder in changed:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
 
 
 def clean_name(name: str) -> str:

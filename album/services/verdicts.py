@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import file_digest
 from pathlib import Path
 from stat import S_ISREG
 
 from django.contrib.auth.models import User
 from django.db import connection
 
+from album.disk import hash_file
 from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.models import MediaItem
@@ -66,12 +66,6 @@ def sniff_file(path: Path) -> MediaType:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     return sniff(head, path.name)
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of its content."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def find_item(owner: User, sha256: str) -> MediaItem | None:

@@ -21,10 +21,11 @@ from django.db import connection
 from django.utils import timezone
 from PIL import Image
 
+from album import disk
 from album.exceptions import BackupError, StorageError, StorageFull
 from album.models import MediaItem
 from album.preparation.sidecars import sidecar_path
-from album.services.backup import collect, shelf, status, transfer
+from album.services.backup import collect, make, shelf, status, transfer
 from album.services.backup.make import BackupOptions, make_backup
 from album.services.backup.manifest import NAME, read_manifest
 from album.services.backup.shelf import find_backup, find_backups
@@ -269,19 +270,38 @@ def test_a_disk_that_is_full_in_the_middle_gets_back_what_was_brought(
     assert len(verify_backup(find_backup(root)).entries) == 1
 
 
+@pytest.mark.usefixtures("_other_disk")
+def test_a_full_disk_takes_nothing_from_an_earlier_backup(
+    alice: User, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = make_photo(alice, 1)
+    make_backup(root)
+    os.utime(photo.path)  # so it is read again, and found to be what is there already
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(make, "write_manifest", full)
+    with pytest.raises(StorageFull):
+        make_backup(root)
+    assert len(verify_backup(find_backup(root)).entries) == 1
+
+
 def test_an_original_that_cannot_be_read_does_not_stop_the_others(
     alice: User, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = make_photo(alice, 1), make_photo(alice, 2)
-    hash_file = transfer.hash_file
 
-    def failing(path: Path, copy: Path | None = None) -> str:
-        if path == bad.path:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return hash_file(path, copy)
+    def failing(read: Callable[..., str]) -> Callable[..., str]:
+        def fail(path: Path, *more: Path) -> str:
+            if path == bad.path:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return read(path, *more)
 
-    for module in (transfer, collect):
-        monkeypatch.setattr(module, "hash_file", failing)
+        return fail
+
+    monkeypatch.setattr(collect, "hash_file", failing(disk.hash_file))
+    monkeypatch.setattr(transfer, "_copied", failing(transfer._copied))
     monkeypatch.setattr(transfer, "_is_linked", lambda source, target: False)
     report = make_backup(root)
     assert f"{bad.original.name}: cannot be read (Input/output error). Check the disk." in report.findings

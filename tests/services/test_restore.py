@@ -192,7 +192,8 @@ def test_a_database_that_cannot_be_read_is_set_aside_and_replaced(backup: Backup
 
 def test_a_backup_of_another_kind_of_database_is_refused(backup: Backup) -> None:
     manifest = read_manifest(backup.folder)
-    write_manifest(backup.folder, replace(manifest.header, engine="postgresql"), manifest.entries)
+    header = replace(manifest.header, engine="postgresql")
+    write_manifest(backup.folder, replace(manifest, header=header))
     with pytest.raises(BackupError, match="is of postgresql, and DATABASE_URL names sqlite"):
         restore_backup(backup)
 

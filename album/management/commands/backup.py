@@ -50,11 +50,7 @@ class Command(BaseCommand):
         try:
             # disable=None: a bar on a terminal only
             with polite(), tqdm(unit="B", unit_scale=True, disable=options["no_progress"] or None) as bar:
-
-                def advance(size_bytes: int) -> None:
-                    bar.update(size_bytes)
-
-                report = make_backup(options["folder"] or settings.BACKUP_DIR, wanted, progress=advance)
+                report = make_backup(options["folder"] or settings.BACKUP_DIR, wanted, progress=bar.update)
         except AlbumError as error:
             raise CommandError(str(error), returncode=2) from error
         self._print(report)

@@ -70,11 +70,7 @@ class Command(BaseCommand):
                 polite(),
                 tqdm(total=size_bytes, unit="B", unit_scale=True, disable=options["no_progress"] or None) as bar,
             ):
-
-                def advance(size_bytes: int) -> None:
-                    bar.update(size_bytes)
-
-                report = check_library(wanted, progress=advance)
+                report = check_library(wanted, progress=bar.update)
         except AlbumError as error:
             raise CommandError(str(error), returncode=2) from error
         self._print(report, None if options["verbosity"] > 1 else LINES_SHOWN)

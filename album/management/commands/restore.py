@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -13,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from tqdm import tqdm
 
 from album.exceptions import AlbumError, BackupError
-from album.services.backup.child import run_manage
+from album.services.backup.child import run_manage, settings_below
 from album.services.backup.collect import Progress
 from album.services.backup.restore import restore_backup
 from album.services.backup.shelf import Backup, find_backup
@@ -40,18 +39,14 @@ class Command(BaseCommand):
             backup = find_backup(options["folder"])
             # disable=None: a bar on a terminal only
             with tqdm(unit="B", unit_scale=True, disable=options["no_progress"] or None) as bar:
-
-                def advance(size_bytes: int) -> None:
-                    bar.update(size_bytes)
-
                 if options["verify_only"]:
-                    manifest = verify_backup(backup, progress=advance)
+                    manifest = verify_backup(backup, progress=bar.update)
                     size = filesizeformat(manifest.size_bytes)
                     words = f"whole: the database and {len(manifest.entries):,} files, {size}."
                 elif options["into"]:
                     words = _restore_into(options["into"].absolute(), backup, options)
                 else:
-                    words = _restore_here(backup, options, advance)
+                    words = _restore_here(backup, options, bar.update)
         except AlbumError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{backup.folder}: {words}")
@@ -77,14 +72,5 @@ def _restore_into(folder: Path, backup: Backup, options: dict[str, Any]) -> str:
         )
     flags = [flag for flag in ("--force", "--with-secrets") if options[flag.strip("-").replace("-", "_")]]
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    there = {
-        "PHOTO_ALBUM_VAR_DIR": str(folder),
-        "MEDIA_ROOT": str(folder / "media"),
-        "STATIC_ROOT": str(folder / "static"),
-        "BACKUP_DIR": str(folder / "backups"),
-        "DATABASE_URL": f"sqlite:///{quote(str(folder / 'photo_album.sqlite3'))}",
-    }
-    failure = f"{folder} was not made"
-    return run_manage("restore", str(backup.folder), "--no-progress", *flags, failure=failure, **there).partition(
-        ": "
-    )[2]
+    wanted = ["restore", str(backup.folder), "--no-progress", *flags]
+    return run_manage(*wanted, failure=f"{folder} was not made", **settings_below(folder)).partition(": ")[2]

@@ -5,12 +5,30 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+from urllib.parse import quote
 
 from django.conf import settings
 
 from album.exceptions import BackupError
 
 LIMIT_S = 6 * 3600
+
+
+def sqlite_url(path: Path) -> str:
+    """The ``DATABASE_URL`` of a file."""
+    return f"sqlite:///{quote(str(path))}"
+
+
+def settings_below(folder: Path, database_url: str = "") -> dict[str, str]:
+    """The settings of a library that lies in ``folder`` as a whole, its database too if no other is named."""
+    return {
+        "PHOTO_ALBUM_VAR_DIR": str(folder),
+        "MEDIA_ROOT": str(folder / "media"),
+        "STATIC_ROOT": str(folder / "static"),
+        "BACKUP_DIR": str(folder / "backups"),
+        "DATABASE_URL": database_url or sqlite_url(folder / "photo_album.sqlite3"),
+    }
 
 
 def run_manage(*arguments: str, failure: str, **changes: str) -> str:

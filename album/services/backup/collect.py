@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.conf import settings
 
+from album.disk import hash_file, sync
 from album.exceptions import BackupError
 from album.failpoints import failpoint
 from album.services.backup import shelf
 from album.services.backup.manifest import POOL, Entry, read_manifest
 from album.services.backup.shelf import FULL
-from album.services.backup.transfer import fetch, hash_file, make_folder, require_space, settle, sync_folder
+from album.services.backup.transfer import fetch, make_folder, require_space, settle
 from album.services.spool import ORIGINALS, PART
 
 ARRIVING = "arriving"
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 @dataclass(slots=True)
@@ -57,14 +59,12 @@ class Collector:
         for path in sorted(expected - {entry.path for entry in entries}):
             if kept := self._pooled(path):
                 entries.append(kept)
-                self.report.findings.append(
-                    f"{path}: missing from the library; the copy of an earlier backup is in"
-                )
+                words = "missing from the library; the copy of an earlier backup is in"
             else:
-                self.report.findings.append(f"{path}: missing, or deleted while the backup was made")
+                words = "missing, or deleted while the backup was made"
+            self.report.findings.append(f"{path}: {words}")
         for folder in self.changed:
-            sync_folder(folder)
-        self.report.files, self.report.size_bytes = len(entries), sum(entry.size_bytes for entry in entries)
+            sync(folder)
         return entries
 
     def take_back(self) -> None:
@@ -93,17 +93,20 @@ class Collector:
             return None
         if path in self.known and entry.modified_ns != stat.st_mtime_ns:
             return None
-        return entry if _size(self.root / entry.stored) == entry.size_bytes else None
+        with suppress(FileNotFoundError):
+            if (self.root / entry.stored).stat().st_size == entry.size_bytes:
+                return entry
+        return None
 
     def _pooled(self, path: str) -> Entry | None:
         """An original whose content, which is its name, an earlier or interrupted backup has brought."""
         if not path.startswith(f"{ORIGINALS}/"):
             return None
         entry = Entry(path, Path(path).stem, 0, 0)
-        size = _size(self.root / entry.stored)
-        if size is None:
-            return None
-        return Entry(path, entry.sha256, size, int((self.root / entry.stored).stat().st_mtime_ns))
+        with suppress(FileNotFoundError):
+            stat = (self.root / entry.stored).stat()
+            return replace(entry, size_bytes=stat.st_size, modified_ns=stat.st_mtime_ns)
+        return None
 
     def _take(self, path: str, stat: os.stat_result) -> Entry | None:
         """The entry of the file, whose content is in the pool now; None if it is gone, or cannot be read."""
@@ -115,7 +118,7 @@ class Collector:
             except OSError:
                 entry = self._unreadable(path)
         self.progress(stat.st_size)
-        return entry and Entry(path, entry.sha256, entry.size_bytes, stat.st_mtime_ns)
+        return entry and replace(entry, path=path, modified_ns=stat.st_mtime_ns)
 
     def _bring(self, path: str, stat: os.stat_result) -> Entry:
         source = Path(settings.MEDIA_ROOT) / path
@@ -123,14 +126,13 @@ class Collector:
         entry = Entry(path, digest, part.stat().st_size, stat.st_mtime_ns)
         target = self.root / entry.stored
         make_folder(target.parent)
+        if not target.exists():  # else an earlier backup has this content, too
+            self.brought.append(target)
         settle(part, target)
         failpoint("backup-file")
-        self.brought.append(target)
         self.changed.add(target.parent)
-        self.report.new_files, self.report.new_bytes = (
-            self.report.new_files + 1,
-            self.report.new_bytes + stat.st_size,
-        )
+        self.report.new_files += 1
+        self.report.new_bytes += stat.st_size
         if path.startswith(f"{ORIGINALS}/") and digest != source.stem:
             return self._damaged(entry)
         return entry
@@ -153,13 +155,6 @@ class Collector:
         return kept or entry
 
 
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
-
-
 def _files_below(root: Path, folder: str) -> Iterator[tuple[str, os.stat_result]]:
     pending = [root / folder]
     while pending:
@@ -171,7 +166,5 @@ def _files_below(root: Path, folder: str) -> Iterator[tuple[str, os.stat_result]
             if entry.is_dir(follow_symlinks=False):
                 pending.append(Path(entry.path))
             elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(PART):
-                try:
+                with suppress(FileNotFoundError):
                     yield os.path.relpath(entry.path, root), entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue

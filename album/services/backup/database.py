@@ -68,7 +68,15 @@ def contents_of(path: Path) -> Contents:
     """
     try:
         with closing(sqlite3.connect(path)) as copy:
-            return _contents_of(copy)
+            problems = [line for (line,) in copy.execute("PRAGMA integrity_check(3)")]
+            if problems != ["ok"]:
+                raise sqlite3.DatabaseError("; ".join(problems))
+            names = [
+                name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
+            ]
+            counts = {name: copy.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
+            rows = copy.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1")
+            return Contents(counts, [name for (name,) in rows])
     except sqlite3.DatabaseError as error:
         raise BackupError(f"{path}: the database is damaged ({error}). Restore the last good backup.") from error
 
@@ -80,13 +88,3 @@ def _copy_sqlite(target: Path) -> None:
         connection.connection.backup(copy)  # in one step: it shows one moment, and nobody who writes has to wait
         failpoint("backup-database")
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-
-
-def _contents_of(copy: sqlite3.Connection) -> Contents:
-    problems = [line for (line,) in copy.execute("PRAGMA integrity_check(3)")]
-    if problems != ["ok"]:
-        raise sqlite3.DatabaseError("; ".join(problems))
-    names = [name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    tables = {name: copy.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
-    rows = copy.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1")
-    return Contents(tables, [name for (name,) in rows])

@@ -15,15 +15,15 @@ from urllib.parse import quote, urlencode
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
-from album.exceptions import AlbumError, BackupError, MediaError
+from album.exceptions import AlbumError, BackupError
 from album.models import MediaItem
-from album.preparation.originals import locate_original
 from album.services.backup import shelf, status
-from album.services.backup.child import run_manage
+from album.services.backup.child import run_manage, settings_below
 from album.services.backup.database import POSTGRESQL
 from album.services.backup.manifest import Manifest, read_manifest
 from album.services.backup.shelf import Backup
-from album.services.backup.transfer import hash_file, make_folder
+from album.services.backup.transfer import make_folder
+from album.services.backup.verify import find_problem
 from album.services.spool import ORIGINALS, storage_errors
 
 SCRATCH = "drill"
@@ -66,14 +66,14 @@ def run_drill(folder: Path, *, scratch: Path | None = None, sample: int = SAMPLE
 
 def open_library(sample: int) -> dict[str, int]:
     """What the album's own code finds here: items, accounts, and how many of some originals are whole."""
-    read = whole = 0
-    for item in MediaItem.objects.exclude(original="").order_by("?")[:sample]:
-        read += 1
-        try:
-            whole += hash_file(locate_original(item)) == item.sha256
-        except MediaError:
-            continue
-    return {"items": MediaItem.objects.count(), "accounts": User.objects.count(), "read": read, "whole": whole}
+    chosen = list(MediaItem.objects.exclude(original="").order_by("?")[:sample])
+    whole = sum(not find_problem(item.path, item.sha256, item.size_bytes) for item in chosen)
+    return {
+        "items": MediaItem.objects.count(),
+        "accounts": User.objects.count(),
+        "read": len(chosen),
+        "whole": whole,
+    }
 
 
 def _drill(backup: Backup, scratch: Path, sample: int) -> DrillReport:
@@ -81,14 +81,8 @@ def _drill(backup: Backup, scratch: Path, sample: int) -> DrillReport:
     shutil.rmtree(scratch, ignore_errors=True)  # of a drill that was killed
     make_folder(scratch)
     try:
-        with _scratch_database(scratch) as url:
-            there = {
-                "PHOTO_ALBUM_VAR_DIR": str(scratch),
-                "MEDIA_ROOT": str(scratch / "media"),
-                "STATIC_ROOT": str(scratch / "static"),
-                "BACKUP_DIR": str(scratch / "backups"),
-                "DATABASE_URL": url,
-            }
+        with _scratch_database() as url:
+            there = settings_below(scratch, url)
             report.take("restored", lambda: _restore(backup, manifest, there))
             report.take("checked", lambda: _check(there))
             report.take("opened", lambda: _open(manifest, sample, there))
@@ -110,14 +104,12 @@ def _check(there: dict[str, str]) -> str:
 
 
 def _open(manifest: Manifest, sample: int, there: dict[str, str]) -> str:
-    header = manifest.header
-    sample = sample if ORIGINALS in header.folders else 0
+    saved = manifest.header.tables[MediaItem._meta.db_table]
+    sample = sample if ORIGINALS in manifest.header.folders else 0
     said = run_manage("restore_drill", "--open", str(sample), failure="It cannot be opened", **there)
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
-    if found["items"] != header.tables[MediaItem._meta.db_table]:
-        raise BackupError(
-            f"{found['items']} items are found, {header.tables[MediaItem._meta.db_table]} were saved."
-        )
+    if found["items"] != saved:
+        raise BackupError(f"{found['items']} items are found, {saved} were saved.")
     if found["whole"] != found["read"]:
         raise BackupError(f"{found['read'] - found['whole']} of {found['read']} originals are missing or damaged.")
     originals = f"{found['read']} originals read and whole" if sample else "originals are not in this backup"
@@ -125,10 +117,10 @@ def _open(manifest: Manifest, sample: int, there: dict[str, str]) -> str:
 
 
 @contextmanager
-def _scratch_database(scratch: Path) -> Iterator[str]:
-    """The URL of an empty database, which is removed at the end."""
+def _scratch_database() -> Iterator[str]:
+    """The URL of an empty database, removed at the end; none where the database is a file of the library."""
     if connection.vendor != POSTGRESQL:
-        yield f"sqlite:///{quote(str(scratch / 'photo_album.sqlite3'))}"
+        yield ""
         return
     name = f"{connection.settings_dict['NAME']}_drill"
     drop = f'DROP DATABASE IF EXISTS "{name}"'

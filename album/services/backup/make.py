@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from album.disk import hash_file, sync
 from album.exceptions import AlbumError, BackupError, StorageError, StorageFull
 from album.failpoints import failpoint
 from album.media.storage import require_mark
@@ -18,12 +19,13 @@ from album.models import MediaItem
 from album.preparation.sidecars import FOLDER as SIDECARS
 from album.services.backup import database, shelf, status
 from album.services.backup.collect import BackupReport, Collector, Progress
-from album.services.backup.manifest import Header, Part, album_version, write_manifest
+from album.services.backup.manifest import Header, Manifest, Part, album_version, write_manifest
 from album.services.backup.shelf import DATABASE, FULL
-from album.services.backup.transfer import hash_file, make_folder, own_like, require_space, sync_folder
+from album.services.backup.transfer import make_folder, own_like, require_space
 from album.services.spool import ORIGINALS, storage_errors
 
 FULL_FOLDERS = (ORIGINALS, SIDECARS)
+KEY_PART = "secrets/secret_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def make_backup(
                 if options.keep:
                     report.removed = shelf.prune(root, options.kind, options.keep)
             if not options.is_restore_point:
-                _note(root, report)
+                said = {"kind": report.kind, "size_bytes": report.size_bytes, "findings": len(report.findings)}
+                status.note_backup(root, folder=str(report.folder), **said)
     except DatabaseError as error:
         status.note_failed_backup(str(error))
         raise StorageError(f"the database failed ({error}), no backup was made. Retry later.") from error
@@ -91,22 +94,23 @@ def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupRepor
     make_folder(partial)
     try:
         require_space(root, database.size_bytes())
-        target = partial / database.NAMES[connection.vendor]
-        contents = database.copy_database(target)
+        name = database.NAMES[connection.vendor]
+        contents = database.copy_database(partial / name)
         entries = collector.collect(options.folders, _originals() if ORIGINALS in options.folders else set())
         header = Header(
             made_at=timezone.now().isoformat(),
             album=album_version(),
             engine=connection.vendor,
-            database=_sealed(target),
+            database=_sealed(partial, name),
             **asdict(contents),
             folders=list(options.folders),
             secrets=_copy_secrets(partial) if options.with_secrets else [],
         )
-        write_manifest(partial, header, entries)
+        manifest = Manifest(header, entries)
+        write_manifest(partial, manifest)
         for path in partial.rglob("*"):
             own_like(path, root)
-        sync_folder(partial)
+        sync(partial)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, StorageFull | OSError):
@@ -114,10 +118,9 @@ def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupRepor
         raise
     failpoint("backup-manifest")
     partial.rename(folder)
-    sync_folder(root)
-    parts = header.parts
-    report.size_bytes += sum(part.size_bytes for part in parts)
-    report.new_bytes += sum(part.size_bytes for part in parts)
+    sync(root)
+    report.files, report.size_bytes = len(entries), manifest.size_bytes
+    report.new_bytes += sum(part.size_bytes for part in header.parts)
     return report
 
 
@@ -125,35 +128,25 @@ def _originals() -> set[str]:
     return set(MediaItem.objects.exclude(original="").values_list("original", flat=True))
 
 
-def _sealed(path: Path, shown: str = "") -> Part:
-    """The file as part of a backup, durable and readable by its owner only."""
+def _sealed(partial: Path, name: str) -> Part:
+    """The file ``name`` as part of the backup, durable and readable by its owner only."""
+    path = partial / name
     path.chmod(0o600)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return Part(shown or path.name, hash_file(path), path.stat().st_size)
+    sync(path)
+    return Part(name, hash_file(path, is_needed_again=False), path.stat().st_size)
 
 
 def _copy_secrets(partial: Path) -> list[Part]:
     wanted = {
-        "secret_key": Path(settings.VAR_DIR) / "secret_key",
-        "env": Path(os.environ.get("PHOTO_ALBUM_ENV_FILE") or settings.BASE_DIR / ".env"),
+        KEY_PART: Path(settings.VAR_DIR) / "secret_key",
+        "secrets/env": Path(os.environ.get("PHOTO_ALBUM_ENV_FILE") or settings.BASE_DIR / ".env"),
     }
     folder = partial / "secrets"
     folder.mkdir(mode=0o700)
     parts = []
-    for name_, path in wanted.items():
-        if path.is_file():
-            shutil.copyfile(path, folder / name_)
-            parts.append(_sealed(folder / name_, f"secrets/{name_}"))
-    sync_folder(folder)
+    for name, source in wanted.items():
+        if source.is_file():
+            shutil.copyfile(source, partial / name)
+            parts.append(_sealed(partial, name))
+    sync(folder)
     return parts
-
-
-def _note(root: Path, report: BackupReport) -> None:
-    status.note_backup(
-        root,
-        folder=str(report.folder),
-        kind=report.kind,
-        size_bytes=report.size_bytes,
-        findings=len(report.findings),
-    )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
 
+from album.disk import written_whole
 from album.exceptions import BackupError
-from album.media.durable import written_whole
 
 NAME = "manifest.jsonl"
 FORMAT = 1
@@ -83,14 +83,15 @@ def album_version() -> str:
         return str(tomllib.load(file)["project"]["version"])
 
 
-def write_manifest(folder: Path, header: Header, entries: Iterable[Entry]) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Makes ``folder`` a backup. Raises OSError."""
-    digest, count = sha256(), 0
+    digest = sha256()
     with written_whole(folder / NAME) as part, part.open("wb") as file:
-        for count, line in enumerate(_lines(header, entries)):  # noqa: B007 - read below
+        for one in chain[Header | Entry]([manifest.header], manifest.entries):
+            line = _line(asdict(one))
             digest.update(line)
             file.write(line)
-        file.write(_line({"end": {"files": count, "sha256": digest.hexdigest()}}))
+        file.write(_line({"end": {"files": len(manifest.entries), "sha256": digest.hexdigest()}}))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -118,12 +119,6 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
     except (ValueError, KeyError, TypeError) as error:  # JSON's own error is a ValueError
         raise BackupError(f"{path} is damaged or cut off ({error}). Use another backup.") from error
-
-
-def _lines(header: Header, entries: Iterable[Entry]) -> Iterator[bytes]:
-    yield _line(asdict(header))
-    for entry in entries:
-        yield _line(asdict(entry))
 
 
 def _line(content: dict[str, Any]) -> bytes:

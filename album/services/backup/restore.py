@@ -9,41 +9,31 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 
+from album.disk import sync, written_whole
 from album.exceptions import AlbumError, BackupError, StorageError
 from album.failpoints import failpoint
-from album.media.durable import written_whole
 from album.media.storage import mark
 from album.models import MediaItem
 from album.preparation.sidecars import FOLDER as SIDECARS
 from album.services.backup import database, postgresql
-from album.services.backup.child import run_manage
+from album.services.backup.child import run_manage, sqlite_url
 from album.services.backup.collect import Progress
 from album.services.backup.database import POSTGRESQL, SQLITE
-from album.services.backup.make import BackupOptions, make_backup
+from album.services.backup.make import KEY_PART, BackupOptions, make_backup
 from album.services.backup.manifest import Entry, Header, Manifest, read_manifest
 from album.services.backup.shelf import Backup
-from album.services.backup.transfer import (
-    READ_ONLY,
-    fetch,
-    make_folder,
-    own_like,
-    require_space,
-    settle,
-    sync_folder,
-)
+from album.services.backup.transfer import READ_ONLY, fetch, make_folder, own_like, require_space, settle
 from album.services.backup.verify import find_problem, known_migrations, verify_backup
 from album.services.spool import ORIGINALS, storage_errors
 
 RESTORE_POINTS = "restore-points"
 STOP = "Stop the album first (sudo systemctl stop photo-album.target), then retry."
-KEY_PART = "secrets/secret_key"
 LEFT = "the database is as it was"
 
 
@@ -174,7 +164,7 @@ def _restore_files(backup: Backup, manifest: Manifest) -> int:
     media = Path(settings.MEDIA_ROOT)
     brought = sum(_restore_file(backup, entry) for entry in manifest.entries)
     for folder in {(media / entry.path).parent for entry in manifest.entries}:
-        sync_folder(folder)
+        sync(folder)
     if manifest.header.folders:
         mark(media)
     return brought
@@ -209,7 +199,7 @@ def _restore_database(backup: Backup, header: Header, restore_point: Path | None
                 raise BackupError(
                     f"{source}: its tables have other rows than when it was made. Use another backup."
                 )
-            _migrate(header, DATABASE_URL=f"sqlite:///{quote(str(staging))}")
+            _migrate(header, DATABASE_URL=sqlite_url(staging))
             failpoint("restore-database")
             _put_in_place(staging)
         return
@@ -251,25 +241,23 @@ def _put_in_place(staging: Path) -> None:
     """The database of the album is this one from now on; before, its log is written back into it."""
     with closing(sqlite3.connect(staging)) as restored:
         restored.execute("PRAGMA journal_mode=DELETE")
-    with staging.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(staging)
     _require_unused()  # once more: files may have taken an hour
     for end in ("-wal", "-shm"):  # of a damaged database: its log must not be read into the new one
         Path(f"{_database_path()}{end}").unlink(missing_ok=True)
-    own_like(staging, staging.parent)
     staging.replace(_database_path())
-    sync_folder(staging.parent)
+    sync(staging.parent)
 
 
 def _restore_secret_key(backup: Backup, header: Header) -> None:
     """With it, who was signed in stays so. ``.env`` describes a machine, maybe another one: it is not put back."""
-    if not any(part.name == KEY_PART for part in header.secrets):
-        if header.secrets:
-            raise BackupError(
-                f"{backup.folder}: SECRET_KEY stands in secrets/env: copy that line by hand. The rest is restored."
-            )
+    if not header.secrets:
         raise BackupError(
             f"{backup.folder} holds no secrets: it was made without --with-secrets. The rest is restored."
+        )
+    if KEY_PART not in {part.name for part in header.secrets}:
+        raise BackupError(
+            f"{backup.folder}: SECRET_KEY stands in secrets/env: copy that line by hand. The rest is restored."
         )
     with written_whole(Path(settings.VAR_DIR) / "secret_key") as part_path:
         shutil.copyfile(backup.folder / KEY_PART, part_path)

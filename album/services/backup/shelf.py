@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from album.disk import sync
 from album.exceptions import BackupError
 from album.services.backup import manifest
-from album.services.backup.transfer import make_folder, own_like, sync_folder
+from album.services.backup.transfer import make_folder, own_like
 
 FULL, DATABASE = "full", "database"
 PARTIAL = ".partial"
@@ -107,7 +108,7 @@ def prune(root: Path, kind: str, keep: int) -> int:
         (backup.folder / manifest.NAME).unlink()
         shutil.rmtree(backup.folder)
     if old:
-        sync_folder(root)
+        sync(root)
         if kind == FULL:
             _sweep(root)
     return len(old)

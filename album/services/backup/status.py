@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from album.media.durable import written_whole
+from album.disk import written_whole
 from album.services.backup.transfer import own_like
 
 BACKUP, DRILL, ROOTS = "backup", "drill", "roots"

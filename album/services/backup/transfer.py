@@ -8,6 +8,7 @@ import shutil
 from hashlib import sha256
 from pathlib import Path
 
+from album.disk import hash_file, sync
 from album.exceptions import StorageFull
 
 CHUNK_BYTES = 1 << 20
@@ -26,8 +27,8 @@ def fetch(source: Path, folder: Path, *, known: str = "", may_link: bool = True)
     part = folder / f"{secrets.token_hex(8)}.part"
     try:
         if may_link and _is_linked(source, part):
-            return known or hash_file(part), part
-        digest = hash_file(source, part)
+            return known or hash_file(part, is_needed_again=False), part
+        digest = _copied(source, part)
         own_like(part, folder)
         return digest, part
     except BaseException:
@@ -43,35 +44,13 @@ def settle(part: Path, target: Path) -> None:
         part.unlink(missing_ok=True)  # where both are one file, a rename does nothing
 
 
-def hash_file(path: Path, copy: Path | None = None) -> str:
-    """The SHA-256 of what was read, and, if wanted, written and synced meanwhile. Raises OSError.
-
-    Reading and writing everything once must not push out of memory what people look at.
-    """
-    digest = sha256()
-    with path.open("rb") as file:
-        if copy is None:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-        else:
-            with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), "wb") as written:
-                while chunk := file.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    written.write(chunk)
-                written.flush()
-                os.fsync(written.fileno())
-                os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return digest.hexdigest()
-
-
 def make_folder(folder: Path) -> None:
     """Returns when the folder is there, private if it is new, and owned like the one it lies in. Raises OSError."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(mode=PRIVATE, exist_ok=True)
         own_like(folder, folder.parent)
-        sync_folder(folder.parent)
+        sync(folder.parent)
 
 
 def require_space(folder: Path, size_bytes: int) -> None:
@@ -89,13 +68,19 @@ def own_like(path: Path, other: Path) -> None:
         os.chown(path, stat.st_uid, stat.st_gid, follow_symlinks=False)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes the names in it durable. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _copied(source: Path, target: Path) -> str:
+    """The SHA-256 of what was read, written and synced; neither file stays in memory, which others want."""
+    digest = sha256()
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY)
+    with os.fdopen(descriptor, "wb") as written, source.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            written.write(chunk)
+        written.flush()
+        os.fsync(written.fileno())
+        for done in (written, file):
+            os.posix_fadvise(done.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return digest.hexdigest()
 
 
 def _is_linked(source: Path, target: Path) -> bool:

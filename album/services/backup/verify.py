@@ -6,11 +6,11 @@ from pathlib import Path
 
 from django.db.migrations.loader import MigrationLoader
 
+from album.disk import hash_file
 from album.exceptions import BackupError
 from album.services.backup.collect import Progress
 from album.services.backup.manifest import Manifest, album_version, read_manifest
 from album.services.backup.shelf import Backup
-from album.services.backup.transfer import hash_file
 from album.services.spool import storage_errors
 
 PROBLEMS_SHOWN = 10
@@ -34,10 +34,10 @@ def verify_backup(backup: Backup, *, progress: Progress = lambda size_bytes: Non
     stored = {entry.stored: entry for entry in manifest.entries}
     files += [(backup.root / path, entry.sha256, entry.size_bytes) for path, entry in stored.items()]
     problems = []
-    for path, digest, size_bytes in files:
-        if words := find_problem(path, digest, size_bytes):
+    for file in files:
+        if words := find_problem(*file):
             problems.append(words)
-        progress(size_bytes)
+        progress(file[2])
     if problems:
         shown = "\n".join(f"  {words}" for words in problems[:PROBLEMS_SHOWN])
         raise BackupError(
@@ -51,7 +51,11 @@ def find_problem(path: Path, digest: str, size_bytes: int) -> str:
     try:
         if (size := path.stat().st_size) != size_bytes:
             return f"{path} is cut off: {size:,} bytes instead of {size_bytes:,}"
-        return "" if hash_file(path) == digest else f"{path} is damaged: its content has changed"
+        return (
+            ""
+            if hash_file(path, is_needed_again=False) == digest
+            else f"{path} is damaged: its content has changed"
+        )
     except FileNotFoundError:
         return f"{path} is missing"
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from album.media.durable import written_whole
+from album.disk import written_whole
 
 
 def test_the_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
