@@ -65,7 +65,7 @@ class Looks:
         self.weights, self._revision = entry.id, revision_of(entry, cache)
         self._encoder = _open(entry, require(entry, cache), threads)
         dimension = self._encoder.dimension
-        self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.vectors", dimension)
+        self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.rows", dimension)
         self._texts: OrderedDict[str, FloatArray] = OrderedDict()
         self._backgrounds: FloatArray | None = None
         self._looked_at = -REFRESH_S * 2.0
@@ -106,13 +106,13 @@ class Looks:
         likenesses = self.file.likeness(self._vectors(texts))
         return [self._outstanding(likeness, nearest, most) for likeness in likenesses]
 
-    def of_picture(self, vector: bytes, most: int) -> Found:
-        """What looks like the picture with this vector of float16, itself included."""
-        numbers = np.frombuffer(vector, "<f2").astype(np.float32)
-        if len(numbers) != self.file.dimension:
+    def of_pictures(self, vectors: Sequence[bytes], most: int) -> list[Found]:
+        """What looks like the pictures with these vectors of float16, themselves included."""
+        if any(len(vector) != 2 * self.file.dimension for vector in vectors):
             raise WeightsMissing(f"{self.weights}: this picture has no vector by these weights yet.")
-        (likeness,) = self.file.likeness(numbers[None])
-        return self._found(likeness, most, likeness.level + likeness.scatter)
+        numbers = np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(np.float32)
+        likenesses = self.file.likeness(numbers)
+        return [self._found(likeness, most, likeness.level + likeness.scatter) for likeness in likenesses]
 
     def close(self) -> None:
         self._encoder.close()

@@ -151,33 +151,39 @@ class Server:
         return [question for question in waiting if question is not None]
 
     def _answer(self, looks: Looks | None, waiting: list[Question]) -> None:
-        texts = [question for question in waiting if question.text]
-        try:
-            found = (
-                looks.of_texts([question.text for question in texts], max(q.most for q in texts))
-                if looks and texts
-                else []
-            )
-        except AlbumError as error:
-            logger.warning("search by looks: %s", error)
-            found = []
-        for question, one in zip(texts, found, strict=False):
-            question.answer = _told(one, looks.weights if looks else "", question.most)
+        if looks:
+            for asked in (_told_by_text, _told_by_vector):
+                try:
+                    asked(looks, waiting)
+                except AlbumError as error:
+                    logger.warning("search by looks: %s", error)
         for question in waiting:
-            if looks and question.vector:
-                question.answer = _of_picture(looks, question)
             question.answer = question.answer or Answer(*NOTHING, problem="weights")
             question.is_answered.set()
 
 
-def _of_picture(looks: Looks, question: Question) -> Answer:
-    if question.weights != looks.weights:
-        return Answer(*NOTHING, weights=looks.weights, problem="other weights")
-    try:
-        return _told(looks.of_picture(question.vector, question.most), looks.weights, question.most)
-    except AlbumError as error:
-        logger.warning("search by looks: %s", error)
-        return Answer(*NOTHING, problem="weights")
+def _told_by_text(looks: Looks, waiting: list[Question]) -> None:
+    asked = [question for question in waiting if question.text]
+    if asked:
+        found = looks.of_texts([question.text for question in asked], max(question.most for question in asked))
+        _tell(asked, found, looks.weights)
+
+
+def _told_by_vector(looks: Looks, waiting: list[Question]) -> None:
+    asked = []
+    for question in waiting:
+        if question.vector and question.weights == looks.weights:
+            asked.append(question)
+        elif question.vector:
+            question.answer = Answer(*NOTHING, weights=looks.weights, problem="other weights")
+    if asked:
+        found = looks.of_pictures([question.vector for question in asked], max(question.most for question in asked))
+        _tell(asked, found, looks.weights)
+
+
+def _tell(asked: list[Question], found: list[Found], weights: str) -> None:
+    for question, one in zip(asked, found, strict=True):
+        question.answer = _told(one, weights, question.most)
 
 
 def _told(found: Found, weights: str, most: int) -> Answer:

@@ -1,7 +1,8 @@
 """The vectors of all items in one file, memory-mapped: exact search, and nothing to rebuild when items come.
 
 A row is what an item looks like in the space of one encoder, as 8-bit numbers and their scale: a fourth of float32.
-A hundred thousand rows of 512 take 52 MB of the system's page cache, which it can take back.
+A hundred thousand rows of 512 take 52 MB of the system's page cache, which it can take back. They are multiplied as
+they lie there, by ONNX Runtime: processors have instructions for 8-bit numbers that numpy does not use.
 Measured: recall@60 against float32 on 100,000 random unit vectors 0.99 (docs/decisions/0015-search.md).
 """
 
@@ -17,9 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from album.inference.results import FloatArray
+from album.inference.sessions import open_onnx
 
-CHUNK_ROWS = 512
-"""Rows made float32 at once: 1 MB at 512 numbers, which stays in the cache of a core."""
+PRODUCT = Path(__file__).with_name("product.onnx")
+"""One MatMulInteger, whose zero point is ``ZERO``: tests/search/test_vectors.py makes it."""
+ZERO = 128
+"""What stands for 0: the runtime's fast products want rows without sign."""
+CHUNK_ROWS = 16384
+DIGIT = 63
+"""A question has two digits, from -63 to 63, for each number: a row's are exact then, and its own to 13 bits.
+
+More would overflow where a processor without VNNI adds two products of 8-bit numbers to 16 bits: 2 · 255 · 63 fit.
+"""
 SAMPLE = 5000
 _MAD_TO_DEVIATION = 1.4826  # Source: the quartile of the normal distribution, 1 / 0.67449
 
@@ -50,7 +60,8 @@ class VectorFile:
 
     def __init__(self, path: Path, dimension: int) -> None:
         self.path, self.dimension = path, dimension
-        self._type = np.dtype([("item", "<i8"), ("scale", "<f4"), ("numbers", "i1", (dimension,))])
+        self._type = np.dtype([("item", "<i8"), ("scale", "<f4"), ("numbers", "u1", (dimension,))])
+        self._product = open_onnx(PRODUCT, threads=1)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         self._rows = self._map()
@@ -88,14 +99,22 @@ class VectorFile:
 
     def likeness(self, vectors: FloatArray) -> list[Likeness]:
         """For each of ``(Q, D) float32`` unit vectors how near every item is to it. One pass for all of them."""
+        steps = np.maximum(np.abs(vectors).max(axis=1), 1e-6) / (DIGIT * (2 * DIGIT + 1))
+        numbers = np.rint(vectors / steps[:, None])
+        high = np.rint(numbers / (2 * DIGIT + 1))
+        digits = np.zeros(
+            (self._type.itemsize, 2, len(vectors)), np.int8
+        )  # item and scale of a row count for nothing
+        digits[-self.dimension :] = np.stack((high, numbers - (2 * DIGIT + 1) * high)).T.swapaxes(1, 2)
         near = np.empty((len(vectors), len(self)), np.float32)
-        block = np.empty((CHUNK_ROWS, self.dimension), np.float32)
+        bytes_of_rows = self._rows.view(np.uint8).reshape(len(self), self._type.itemsize)
         for start in range(0, len(self), CHUNK_ROWS):
-            rows = self._rows[start : start + CHUNK_ROWS]
-            part = block[: len(rows)]
-            np.copyto(part, rows["numbers"], casting="unsafe")
-            near[:, start : start + len(rows)] = (part @ vectors.T).T
-        near *= self._rows["scale"]
+            rows = bytes_of_rows[start : start + CHUNK_ROWS]
+            (products,) = self._product.run({"rows": rows, "digits": digits.reshape(len(digits), -1)})
+            both = products[:, : len(vectors)] * np.int32(2 * DIGIT + 1) + products[:, len(vectors) :]
+            scale, part = self._rows["scale"][start : start + len(rows)], near[:, start : start + len(rows)]
+            np.multiply(both.T, scale, out=part, dtype=np.float32, casting="unsafe")
+        near *= steps[:, None]
         return [_with_level(row) for row in near]
 
     def _quantized(self, vectors: dict[int, bytes]) -> NDArray[Any]:
@@ -105,7 +124,7 @@ class VectorFile:
         rows = np.empty(len(vectors), self._type)
         rows["item"] = np.fromiter(vectors, np.int64, len(vectors))
         rows["scale"] = scales
-        rows["numbers"] = np.rint(numbers / scales[:, None]).astype(np.int8)
+        rows["numbers"] = np.rint(numbers / scales[:, None]) + ZERO
         return rows
 
     def _map(self) -> NDArray[Any]:

@@ -110,11 +110,11 @@ def test_more_than_asked_for_is_told(looks: Looks) -> None:
 
 def test_similar_pictures_begin_with_the_picture_itself(items: list[MediaItem], looks: Looks) -> None:
     vector = np.asarray(scenes()[1][7], "<f2").tobytes()
-    found = looks.of_picture(vector, 5)
+    found = looks.of_pictures([vector], 5)[0]
     assert ids(found)[0] == items[7].pk
     assert found.similarities[0] == pytest.approx(1, abs=0.01)
     with pytest.raises(WeightsMissing, match="no vector by these weights"):
-        looks.of_picture(vector[:-2], 5)
+        looks.of_pictures([vector[:-2]], 5)
 
 
 def test_what_a_batch_adds_changes_and_what_is_deleted_is_followed(
@@ -125,7 +125,7 @@ def test_what_a_batch_adds_changes_and_what_is_deleted_is_followed(
     embed([new, items[1]], vectors[[0, 0]])
     monkeypatch.setattr(looks_module, "REFRESH_S", 0)
     looks.refresh()
-    nearest = ids(looks.of_picture(np.asarray(vectors[0], "<f2").tobytes(), 3))
+    nearest = ids(looks.of_pictures([np.asarray(vectors[0], "<f2").tobytes()], 3)[0])
     assert set(nearest) == {items[0].pk, items[1].pk, new.pk}
     MediaItem.objects.filter(pk__in=[item.pk for item in items[50:]]).delete()
     looks.refresh()

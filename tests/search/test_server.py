@@ -45,8 +45,8 @@ class FakeLooks(Looks):
         self.batches.append(len(texts))
         return [Found(np.array([7, 8]), np.array([0.75, 0.5], np.float32), False) for _ in texts]
 
-    def of_picture(self, vector, most):
-        return Found(np.array([7]), np.array([1], np.float32), True)
+    def of_pictures(self, vectors, most):
+        return [Found(np.array([7]), np.array([1], np.float32), True) for _ in vectors]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from album.search.vectors import VectorFile
+from album.search.vectors import PRODUCT, ZERO, VectorFile
 
 DIMENSION = 64
 
@@ -35,6 +35,26 @@ def test_similarities_are_those_of_the_vectors(file: VectorFile) -> None:
         assert np.abs(likeness.similarities - exact).max() < 0.005
         assert len(set(likeness.best(60, -1).tolist()) & set(np.argsort(-exact)[:60].tolist())) >= 57
         assert likeness.level == pytest.approx(float(np.median(exact)), abs=0.01)
+
+
+def test_the_product_is_one_of_integers() -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx comes with requirements-dev.txt")
+    make = onnx.helper
+    node = make.make_node("MatMulInteger", ["rows", "digits", "zero"], ["products"])
+    rows, digits, products = (
+        make.make_tensor_value_info(name, number, [None, None])
+        for name, number in (
+            ("rows", onnx.TensorProto.UINT8),
+            ("digits", onnx.TensorProto.INT8),
+            ("products", onnx.TensorProto.INT32),
+        )
+    )
+    zero = make.make_tensor("zero", onnx.TensorProto.UINT8, [], [ZERO])
+    graph = make.make_graph([node], "product", [rows, digits], [products], [zero])
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 13)], ir_version=8)
+    assert PRODUCT.read_bytes() == model.SerializeToString(deterministic=True), (
+        "write it anew: it is made like this"
+    )
 
 
 def test_the_best_come_in_order_and_not_below_the_least(file: VectorFile) -> None:
