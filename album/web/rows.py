@@ -75,20 +75,23 @@ def grid_answer(rows: Iterable[dict[str, Any]], after: Cursor | str | None, **mo
 class Grid:
     """What album/_grid.html shows: the first rows, and where the others come from.
 
-    ``older`` is the address of the next page without JavaScript; ``page`` that of item 0, empty: its preview.
+    ``source`` carries what the page was asked for; ``page`` is the address of item 0, empty: its preview.
     """
 
     source: str
     rows: list[dict[str, Any]]
     after: Cursor | str | None = None
-    older: str = ""
     months: str = ""
     page: str = field(default_factory=lambda: reverse("album:photo_detail", args=(0,)))
     has_days: bool = True
     is_selectable: bool = True
-    is_start: bool = True
     form: str = ""
     """The id of the form for which pictures are chosen: a click picks one rather than opens it."""
+
+    @property
+    def older(self) -> str:
+        """The address of the next page without JavaScript, empty on the last one."""
+        return beside(self.source.partition("?")[2], "before", self.after)
 
     @property
     def first(self) -> SafeString:
@@ -118,6 +121,11 @@ class Grid:
         href = self.page.replace("/0/", f"/{row['id']}/") or row["preview"]
         note = _filled('<span class="note">{note}</span>', note=row["note"]) if row.get("note") else ""
         return _filled(TILE, **shown, href=href, note=note, loading=loading)
+
+
+def beside(choice: str, name: str, place: Cursor | str | None) -> str:
+    """The address of the page before or after this one, with the same choice; empty where there is none."""
+    return f"?{choice}{choice and '&'}{name}={place}" if place else ""
 
 
 def read_limit(text: str | None) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,9 +18,8 @@ from album import queries
 from album.exceptions import AlbumError
 from album.models import Album, MediaItem
 from album.services import bulk
-from album.web.album_grid import FIRST_ROWS, answer_grid, read_grid
+from album.web.album_grid import answer_grid, months_answer, page_grid
 from album.web.requests import MemberRequest
-from album.web.rows import Grid
 from album.web.views.bulk import read_ids
 
 MOST_ADDED = 5000
@@ -33,21 +33,11 @@ def album_add(request: MemberRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         return _add(request, here)
     try:
-        place = (request.GET.get("before", ""), FIRST_ROWS)
-        rows, older = read_grid(_others(request, here), None, request.user, request.grants.holder, place)
+        grid = page_grid(request, "album:album_add", pk, _others(request, here))
     except AlbumError as error:
         messages.error(request, str(error))
         return redirect("album:album_add", pk)
-    grid = Grid(
-        source=reverse("album:album_add_items", args=(pk,)),
-        months=reverse("album:album_add_months", args=(pk,)),
-        rows=rows,
-        after=older,
-        older=f"?before={older}" if older else "",
-        is_start="before" not in request.GET,
-        form="chosen",
-    )
-    return render(request, "album/album_add.html", {"album": here, "grid": grid})
+    return render(request, "album/album_add.html", {"album": here, "grid": replace(grid, form="chosen")})
 
 
 @require_safe
@@ -61,8 +51,7 @@ def album_add_items(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def album_add_months(request: MemberRequest, pk: int) -> HttpResponse:
     """The months of what there is to choose from."""
-    months = queries.month_counts(_others(request, _fillable(request, pk)))
-    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
+    return months_answer(_others(request, _fillable(request, pk)))
 
 
 def _add(request: MemberRequest, here: Album) -> HttpResponse:

@@ -21,7 +21,7 @@ from album.models import Album, Status
 from album.services import albums as service
 from album.services.albums import Role
 from album.web.album_forms import AlbumForm, RuleForm
-from album.web.album_grid import FIRST_ROWS, album_grid, answer_grid, read_grid
+from album.web.album_grid import answer_grid, months_answer, page_grid, read_grid
 from album.web.requests import MemberRequest
 
 PAGE_SIZE = 60
@@ -56,10 +56,9 @@ def albums(request: MemberRequest) -> HttpResponse:
 def album(request: MemberRequest, pk: int) -> HttpResponse:
     """One album: what lies in it, and what may be done with it."""
     here = _visible(request, pk)
-    holder = request.grants.holder
     items = queries.items_of(here, request.user)
     try:
-        rows, older = read_grid(items, here, request.user, holder, (request.GET.get("before", ""), FIRST_ROWS))
+        grid = page_grid(request, "album:album", pk, items, here)
     except AlbumError as error:
         messages.error(request, str(error))
         return redirect("album:album", pk)
@@ -73,7 +72,7 @@ def album(request: MemberRequest, pk: int) -> HttpResponse:
         "album": here,
         "parents": [parent for parent in above if parent.pk in seen],
         "inner": queries.album_cards(list(_in_list(inner, request.user))),
-        "grid": album_grid(request, here, "album:album", (rows, older)),
+        "grid": grid,
         "total": sum(counts.values()),
         "counts": [(status, number) for status, number in counts.items() if number and status != Status.COMPLETED],
         "is_owner": here.owner_id == request.user.pk or request.user.is_superuser,
@@ -95,8 +94,7 @@ def album_items(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def album_months(request: MemberRequest, pk: int) -> HttpResponse:
     """The months of an album that is ordered newest first."""
-    months = queries.month_counts(queries.items_of(_visible(request, pk), request.user))
-    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
+    return months_answer(queries.items_of(_visible(request, pk), request.user))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -207,8 +205,7 @@ def album_arrange(request: MemberRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("The new order is kept."))
         return redirect("album:album", pk)
-    holder, items = request.grants.holder, queries.items_of(here, request.user)
-    rows, more = read_grid(items, here, request.user, holder, ("", ARRANGED_MAX))
+    rows, more = read_grid(request, queries.items_of(here, request.user), here, ("", ARRANGED_MAX))
     context = {"album": here, "rows": rows, "has_more": more is not None, "most": ARRANGED_MAX}
     return render(request, "album/album_arrange.html", context)
 

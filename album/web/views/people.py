@@ -5,9 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,9 +16,8 @@ from album.queries.people import items_with, people_of, with_faces
 from album.queries.places import countries
 from album.services import people as service
 from album.services.editing import EditRefused
-from album.web.album_grid import FIRST_ROWS, answer_grid, read_grid
+from album.web.album_grid import answer_grid, months_answer, page_grid
 from album.web.requests import MemberRequest
-from album.web.rows import Grid
 
 PAGE_SIZE = 60
 CHOICES_MAX = 500
@@ -44,21 +42,13 @@ def people(request: MemberRequest) -> HttpResponse:
 @login_required
 def person(request: MemberRequest, pk: int) -> HttpResponse:
     """One person and the items with them."""
-    here, holder = _known(request, pk), request.grants.holder
+    here = _known(request, pk)
     items = items_with(here, request.user)
     try:
-        rows, older = read_grid(items, None, request.user, holder, (request.GET.get("before", ""), FIRST_ROWS))
+        grid = page_grid(request, "album:person", pk, items)
     except queries.BadPosition as error:
         messages.error(request, str(error))
         return redirect("album:person", pk)
-    grid = Grid(
-        source=reverse("album:person_items", args=(pk,)),
-        months=reverse("album:person_months", args=(pk,)),
-        rows=rows,
-        after=older,
-        older=f"?before={older}" if older else "",
-        is_start="before" not in request.GET,
-    )
     others = people_of(request.user).filter(owner=here.owner_id).exclude(pk=pk).order_by("name")[:CHOICES_MAX]
     context = {"person": here, "grid": grid, "others": others, "countries": countries(items)[:5]}
     return render(request, "album/person.html", context)
@@ -75,8 +65,7 @@ def person_items(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def person_months(request: MemberRequest, pk: int) -> HttpResponse:
     """The months in which there are items with a person."""
-    months = queries.month_counts(items_with(_known(request, pk), request.user))
-    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
+    return months_answer(items_with(_known(request, pk), request.user))
 
 
 @require_POST

@@ -19,10 +19,10 @@ from album.exceptions import AlbumError
 from album.search.finding import BEST, NEWEST, Found, clean_search, count_found, find, find_similar, order_of
 from album.search.parse import FIELDS, KINDS, STATES, Problem, Query, parse
 from album.search.suggest import suggest
+from album.web.album_grid import FIRST_ROWS
 from album.web.requests import MemberRequest
 from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
-FIRST_ROWS = 60
 VALUE_HINTS: dict[str, str | Promise] = {
     "before": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
     "after": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
@@ -74,9 +74,7 @@ def search(request: MemberRequest) -> HttpResponse:
         source=f"{reverse('album:search_items')}?{choice}",
         rows=_told(found, holder),
         after=found.after,
-        older=f"?{choice}&before={found.after}" if found.after else "",
         has_days=sort == NEWEST,
-        is_start="before" not in request.GET,
     )
     return render(request, "album/search.html", context)
 
@@ -119,9 +117,7 @@ def similar(request: MemberRequest, pk: int) -> HttpResponse:
         source=reverse("album:similar_items", args=(pk,)),
         rows=_told(found, holder),
         after=found.after,
-        older=f"?before={found.after}" if found.after else "",
         has_days=False,
-        is_start="before" not in request.GET,
     )
     return render(request, "album/similar.html", context)
 

@@ -60,11 +60,9 @@ def shared(request: VisitorRequest, link: ShareLink, holder: Holder) -> HttpResp
         source=f"{request.path}items/",
         rows=rows,
         after=older,
-        older=f"?before={older}" if older else "",
         page="",
         has_days=link.album is None or link.album.order != Album.Order.BY_HAND,
         is_selectable=False,
-        is_start="before" not in request.GET,
     )
     total = queries.shared_items(link).count()
     title = link.album.title if link.album else _("Shared photos")

@@ -59,14 +59,13 @@ def items_link(request: MemberRequest) -> HttpResponse:
     mine = queries.owned_by(request.user).filter(pk__in=ids)
     is_filled = "terms" in request.POST
     form, address = LinkForm(request.POST if is_filled else None), ""
-    holder = request.grants.holder
     if is_filled and form.is_valid():
         try:
             _link, token = service.create_link(user=request.user, item_ids=ids, terms=form.terms())
             address, form = _address(request, token), LinkForm()
         except AlbumError as error:
             form.add_error(None, str(error))
-    rows, _more = read_grid(mine, None, request.user, holder, ("", 12))
+    rows, _more = read_grid(request, mine, None, ("", 12))
     context = {"form": form, "address": address, "qr": address and _qr(address), "rows": rows}
     context |= {"ids": ",".join(map(str, ids)), "total": mine.count(), "left_out": len(ids) - mine.count()}
     return render(request, "album/share_items.html", context, status=422 if form.errors else 200)

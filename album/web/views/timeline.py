@@ -20,12 +20,10 @@ from album.exceptions import AlbumError
 from album.models import MediaItem
 from album.queries import Chip, Cursor, GridRow, Viewer, cut
 from album.queries.filters import KIND_WORDS, STATUS_WORDS
+from album.web.album_grid import FIRST_ROWS, months_answer
 from album.web.requests import MemberRequest
-from album.web.rows import Grid, grid_answer, grid_row, read_limit
+from album.web.rows import Grid, beside, grid_answer, grid_row, read_limit
 from album.web.views.places import strip_of
-
-FIRST_ROWS = 60
-"""As many as fill a large window, and few enough to be there at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,8 @@ def grid_page(request: MemberRequest, room: Room) -> HttpResponse:
     """The page of ``room`` with its first rows; ``?before=`` and ``?after=`` lead on without JavaScript."""
     holder = request.grants.holder
     choice = choice_of(request)
-    context: dict[str, Any] = {"room": room, "filters": reverse(f"album:{room.name}_filters") + choice}
+    query = f"?{choice}" if choice else ""
+    context: dict[str, Any] = {"room": room, "filters": reverse(f"album:{room.name}_filters") + query}
     try:
         items, chips = chosen(request, room)
         rows, older, newer = _page(items, request)
@@ -72,16 +71,14 @@ def grid_page(request: MemberRequest, room: Room) -> HttpResponse:
         return render(request, "album/timeline.html", context | {"problem": str(error)}, status=400)
     context["chips"] = [(chip, without(request, chip)) for chip in chips]
     context["leaves"] = room.leaves
-    context["newer"] = _beside(choice, "after", newer)
+    context["newer"] = beside(choice, "after", newer)
     context["grid"] = Grid(
-        source=reverse(f"album:{room.name}_items") + choice,
-        months=reverse(f"album:{room.name}_months") + choice,
+        source=reverse(f"album:{room.name}_items") + query,
+        months=reverse(f"album:{room.name}_months") + query,
         rows=[grid_row(row, holder) for row in rows],
         after=older,
-        older=_beside(choice, "before", older),
-        is_start="before" not in request.GET and "after" not in request.GET,
     )
-    if room is TIMELINE and rows and not chips and context["grid"].is_start:
+    if room is TIMELINE and rows and not chips and not (request.GET.get("before") or request.GET.get("after")):
         context["strip"] = strip_of(request)
     return render(request, "album/timeline.html", context)
 
@@ -106,10 +103,9 @@ def grid_items(request: MemberRequest, room: Room) -> HttpResponse:
 def grid_months(request: MemberRequest, room: Room) -> HttpResponse:
     """The months of ``room``, latest first: ``[["2026-11", 12], …]``."""
     try:
-        months = queries.month_counts(chosen(request, room)[0])
+        return months_answer(chosen(request, room)[0])
     except AlbumError as error:
         return refusal(error)
-    return JsonResponse(months, safe=False, headers={"Cache-Control": "private, no-store"})
 
 
 @require_safe
@@ -128,11 +124,11 @@ def chosen(request: MemberRequest, room: Room) -> tuple[QuerySet[MediaItem], lis
 
 
 def choice_of(request: HttpRequest) -> str:
-    """The filters of the address as they are, without the place: ``?kind=video``, or nothing."""
+    """The filters of the address as they are, without the place: ``kind=video``, or nothing."""
     kept = request.GET.copy()
     for name in ("before", "after", "month", "limit"):
         kept.pop(name, None)
-    return f"?{kept.urlencode()}" if kept else ""
+    return kept.urlencode()
 
 
 def without(request: HttpRequest, chip: Chip) -> str:
@@ -141,11 +137,6 @@ def without(request: HttpRequest, chip: Chip) -> str:
     for name in (chip.name, "before", "after"):
         kept.pop(name, None)
     return f"{request.path}?{kept.urlencode()}" if kept else request.path
-
-
-def _beside(choice: str, name: str, place: Cursor | None) -> str:
-    """The address of the page before or after this one; empty where there is none."""
-    return f"{choice}{'&' if choice else '?'}{name}={place}" if place else ""
 
 
 def refusal(error: AlbumError) -> JsonResponse:
