@@ -73,16 +73,22 @@ def visible_one_by_one(user: Viewer) -> QuerySet[MediaItem]:
     """What ``visible_to`` says, in a form for few items, or many in the order of an index: each is asked for."""
     if not user.is_authenticated or user.is_superuser or not user.is_active:
         return _owned(user).filter(shown())
-    lies_there = in_albums(visible_albums(user), but_of=user, one_by_one=True)
-    return MediaItem.objects.filter(Q(owner=user) | lies_there, shown())
+    albums = list(visible_albums(user).order_by().only("owner", "rule"))
+    entries = AlbumItem.objects.filter(album__in=_listed(album.pk for album in albums))
+    lies_there = Q(Exists(entries.filter(mediaitem=OuterRef("pk"))))
+    return MediaItem.objects.filter(Q(owner=user) | lies_there | _let_in(albums, but_of=user), shown())
 
 
 def among(ids: Iterable[int]) -> Q:
     """The condition that an item is one of ``ids``, however many: they are one parameter."""
+    return Q(pk__in=_listed(ids))
+
+
+def _listed(ids: Iterable[int]) -> RawSQL:
     listed = json.dumps(list(ids))
     if connection.vendor == "sqlite":
-        return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [listed]))
-    return Q(pk__in=RawSQL("SELECT value::bigint FROM json_array_elements_text(%s::json)", [listed]))
+        return RawSQL("SELECT value FROM json_each(%s)", [listed])
+    return RawSQL("SELECT value::bigint FROM json_array_elements_text(%s::json)", [listed])
 
 
 def editable_by(user: Viewer) -> QuerySet[MediaItem]:
@@ -122,20 +128,21 @@ def in_album(album: Album, *, one_by_one: bool = False) -> Q:
     return picked if album.rule is None else picked | condition_of(album)
 
 
-def in_albums(albums: QuerySet[Album], *, but_of: User | None = None, one_by_one: bool = False) -> Q:
+def in_albums(albums: QuerySet[Album], *, but_of: User | None = None) -> Q:
     """The condition that an item lies in one of ``albums``. Their rules are read at once.
 
     Args:
         but_of: rules of this user are left out: they let in nothing but what the user owns.
-        one_by_one: the albums are asked for each item, not read as a whole: for few items.
     """
     picked = AlbumItem.objects.filter(album__in=albums.order_by().values("pk"))
-    if one_by_one:
-        condition = Q(Exists(picked.filter(mediaitem=OuterRef("pk"))))
-    else:
-        condition = Q(pk__in=picked.values("mediaitem"))
-    for album in automatic(albums):
-        if but_of is None or album.owner_id != but_of.pk:
+    return Q(pk__in=picked.values("mediaitem")) | _let_in(automatic(albums), but_of=but_of)
+
+
+def _let_in(albums: Iterable[Album], *, but_of: User | None) -> Q:
+    """The condition that the rule of one of ``albums`` lets an item in."""
+    condition = Q()
+    for album in albums:
+        if album.rule is not None and (but_of is None or album.owner_id != but_of.pk):
             condition |= condition_of(album)
     return condition
 

@@ -100,8 +100,10 @@ def _lookup(clauses: list[Clause], columns: tuple[str, ...] = ()) -> tuple[str, 
 def _fts5(term: Term, columns: tuple[str, ...]) -> str:
     """The term for FTS5. Words are letters and digits, so no quote can end one."""
     *first, last = term.words
-    ends = [f'"{" ".join([*first, form])}"' for form in forms(last)]
-    match = " OR ".join([*ends, f"{ends[0]} *"] if term.is_prefix else ends)
+    begin = [f'"{" ".join([*first, last])}" *'] if term.is_prefix else []
+    # What begins with the word need not be looked for apart. Measured: 2.2 ms for two words with it, 1.7 without.
+    ends = [form for form in forms(last) if not (term.is_prefix and form.startswith(last))]
+    match = " OR ".join([*(f'"{" ".join([*first, end])}"' for end in ends), *begin])
     chosen = FIELD_COLUMNS[term.field] or columns
     return f"({{{' '.join(chosen)}}} : ({match}))" if chosen else match
 

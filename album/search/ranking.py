@@ -63,19 +63,25 @@ def rank(query: Query, user: Viewer) -> Ranking:
 
 def newest(query: Query, user: Viewer, most: int, before: Cursor | None = None) -> list[int]:
     """Ids of what ``user`` may see and ``query`` finds, newest first from ``before`` on, at most ``most``."""
-
-    def after_place(items: QuerySet[MediaItem]) -> QuerySet[MediaItem]:
-        return older_than(items, before) if before else items.order_by("-timeline_at", "-pk")
-
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
-    if has_many := any(not term.is_excluded for clause in indexed for term in clause):
+    if any(not term.is_excluded for clause in indexed for term in clause):
         found = latest(indexed, MOST)
-        if len(found) < MOST:
-            others = [clause for clause in query.clauses if clause not in indexed]
-            return ids_of(after_place(passing(visible_among(user, found), others, user))[:most])
-    if has_many or not any(_is_of_lists(term) for clause in query.clauses for term in clause):
-        return newest_ids(after_place(passing(visible_one_by_one(user), query.clauses, user)), most)
-    return ids_of(after_place(found_by(query, user))[:most])
+        if len(found) == MOST:
+            return _walked(query, user, most, before)
+        others = [clause for clause in query.clauses if clause not in indexed]
+        return ids_of(_from(passing(visible_among(user, found), others, user), before)[:most])
+    if any(_is_of_lists(term) for clause in query.clauses for term in clause):
+        return ids_of(_from(found_by(query, user), before)[:most])
+    return _walked(query, user, most, before)
+
+
+def _walked(query: Query, user: Viewer, most: int, before: Cursor | None = None) -> list[int]:
+    """The same where many are found: along the timeline until there are enough."""
+    return newest_ids(_from(passing(visible_one_by_one(user), query.clauses, user), before), most)
+
+
+def _from(items: QuerySet[MediaItem], before: Cursor | None) -> QuerySet[MediaItem]:
+    return older_than(items, before) if before else items.order_by("-timeline_at", "-pk")
 
 
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
@@ -109,11 +115,11 @@ def _by_words(query: Query, user: Viewer) -> list[int]:
     if any(clause in query.free for clause in indexed):
         found = latest(indexed, MOST)
         if len(found) < MOST or not others:
-            items = passing(visible_among(user, found), others, user)
-            ids = ids_of(items.order_by("-timeline_at", "-pk")) if found else []
+            ids = ids_of(_from(passing(visible_among(user, found), others, user), None)) if found else []
             if len(found) < MOST or len(ids) >= FEW:
                 return ids
-    # Most of what came in last is not for this viewer: the whole list is looked through.
+        # Most of what came in last is not for this viewer: the whole list is looked through.
+        return _walked(query, user, MOST)
     return newest(query, user, MOST)
 
 
