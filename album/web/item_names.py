@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 from urllib.parse import quote
@@ -14,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from album.models import ItemTag, MediaItem
-from album.web.item_forms import EditForm
 
 Source = ItemTag.Source
 SOURCE_WORDS = {
@@ -37,28 +35,12 @@ class Name(NamedTuple):
     undo: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What album/_info_names.html shows. ``door`` and ``undo`` are forms of ``item_forms``; ``field``: of undo."""
-
-    title: str
-    drawing: str
-    groups: list[tuple[str | Promise, list[Name]]]
-    form: EditForm
-    door: str
-    undo: str
-    field: str
-    question: str
-    add: str
-    longest: int
+Groups = list[tuple[str | Promise, list[Name]]]
+"""Under words of their own, or none."""
 
 
-def names_of(item: MediaItem, user: User, forms: dict[str, EditForm]) -> list[Names]:
-    """The people and the tags of ``item``, which comes ``with_details``, as ``user`` sees them."""
-    return [_people_of(item, user, forms["person"]), _tags_of(item, forms["tag"])]
-
-
-def _people_of(item: MediaItem, user: User, form: EditForm) -> Names:
+def people_of(item: MediaItem, user: User) -> Groups:
+    """The people in ``item``, which comes ``with_details``, as ``user`` sees them."""
     people = [
         Name(
             named.person.name,
@@ -70,39 +52,17 @@ def _people_of(item: MediaItem, user: User, form: EditForm) -> Names:
         )
         for named in item.item_people.all()
     ]
-    return Names(
-        title=_("People"),
-        drawing="people",
-        groups=[("", people)] if people else [],
-        form=form,
-        door="person",
-        undo="unname",
-        field="person_id",
-        question=_("Who is here?"),
-        add=_("Add the person"),
-        longest=120,
-    )
+    return [("", people)] if people else []
 
 
-def _tags_of(item: MediaItem, form: EditForm) -> Names:
+def tags_of(item: MediaItem) -> Groups:
+    """The tags of ``item``, which comes ``with_details``, by their sources."""
     timeline = reverse("album:timeline")
     found = groupby(item.item_tags.all(), key=lambda tagging: tagging.source)
-    groups: list[tuple[str | Promise, list[Name]]] = [
+    return [
         (SOURCE_WORDS[Source(source)], [_tag(tagging.tag.name, timeline) for tagging in group])
         for source, group in found
     ]
-    return Names(
-        title=_("Tags"),
-        drawing="tag",
-        groups=groups,
-        form=form,
-        door="tag",
-        undo="untag",
-        field="name",
-        question=_("Add a tag"),
-        add=_("Add the tag"),
-        longest=80,
-    )
 
 
 def _tag(name: str, timeline: str) -> Name:

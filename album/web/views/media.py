@@ -22,7 +22,7 @@ from album.services.editing import EditRefused, open_again, set_favourite
 from album.tasks import prepare_media, process_photo_ai, process_video_ai
 from album.tasks.bell import ring_bell
 from album.web.item_forms import FORMS, EditForm
-from album.web.item_names import names_of
+from album.web.item_names import people_of, tags_of
 from album.web.requests import MemberRequest
 from album.web.rows import moves_by_itself
 
@@ -133,7 +133,8 @@ def _told(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] 
     taken_at = datetime.fromisoformat(item.taken_at_local) if item.taken_at_local else None
     return {
         "item": item,
-        "lists": names_of(item, user, forms),
+        "people": people_of(item, user),
+        "tags": tags_of(item),
         "taken_at": taken_at,
         "exposure": _describe_exposure(item),
         "place": ", ".join(dict.fromkeys(filter(None, (item.city, item.region, item.country)))),
