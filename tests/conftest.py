@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 from pytest_django import Settings
+
+from tests.faults.installation import Installation
+from tests.faults.servers import Redis, postgresql
 
 if TYPE_CHECKING:
     from tests.cast import Cast
@@ -64,6 +68,29 @@ def _fresh_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files_door, "close_old_connections", lambda: None)  # nor does Django's own test client
     monkeypatch.setattr(grants.ledger, "known", grants.Known())
     monkeypatch.setattr(grants, "KNOWN_FOR_S", 1e9)
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """A whole installation, of its own processes."""
+    made = Installation(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installation_on_each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    with postgresql() if request.param == "postgresql" else nullcontext() as url:
+        made = Installation(tmp_path, {"DATABASE_URL": url} if url else {})
+        yield made
+        made.end()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from album.models import BatchRun
-from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import Installation
 
-installation = installation_fixture
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
 PAGE_NAMES = [str(page.relative_to(REPOSITORY)) for page in PAGES]

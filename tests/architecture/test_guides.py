@@ -18,11 +18,9 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from album.inference.profiles import PROFILES
-from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import Installation
 from tests.faults.servers import postgresql
 
-installation = installation_fixture
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEPLOYMENT, DOCKER = REPOSITORY / "deployment", REPOSITORY / "deployment" / "docker"
 INSTALLER = DEPLOYMENT / "setup_celery_systemd.sh"

@@ -14,10 +14,7 @@ from album.log_fields import fields_of
 from album.models import BatchRun, MediaItem, Stage
 from album.models.media import Kind
 from tests.batches.fakes import FakeAnalyzer, Notebook, work_of
-from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import Installation
-
-installation = installation_fixture
 
 
 @pytest.fixture

@@ -168,13 +168,6 @@ def installed_album(folder: Path, **env: str) -> Iterator[RealAlbum]:
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def live_album(tmp_path: Path, redis: Redis) -> Iterator[RealAlbum]:
     """The album as installed, with a Redis of its own."""
     with installed_album(tmp_path, CELERY_BROKER_URL=redis.url, CELERY_RESULT_BACKEND=redis.url) as album:

@@ -8,13 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import installation as installation_fixture
-from tests.faults.conftest import installation_on_each_database as each_fixture
-from tests.faults.conftest import redis as redis_fixture
 from tests.faults.installation import Installation, wait_until
 from tests.faults.servers import Redis, free_port
 
-installation, redis, installation_on_each_database = installation_fixture, redis_fixture, each_fixture
 NO_PROBLEM_OF_THIS_TEST = {"web", "models", "backup", "memory", "load", "disk_originals"}
 
 

@@ -23,10 +23,8 @@ from album.services.trash import move_to_trash
 from photo_album.celery import app
 from tests.architecture.test_docs import REPOSITORY, manage_lines
 from tests.cast import Cast, make_photo
-from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import MAKE_PHOTOS, Installation
 
-installation = installation_fixture
 GUIDE = REPOSITORY / "docs" / "housekeeping.md"
 
 

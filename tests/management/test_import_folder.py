@@ -11,10 +11,8 @@ from django.core.management import CommandError, call_command
 from album.models import Album, MediaItem
 from tests.architecture.test_docs import REPOSITORY, manage_lines
 from tests.cast import Cast, scene_bytes
-from tests.faults.conftest import installation as installation_fixture
 from tests.faults.installation import Installation, wait_until
 
-installation = installation_fixture
 MAKE_ADMIN = """
     from django.contrib.auth.models import User
     User.objects.create_superuser("root", password="correct horse")

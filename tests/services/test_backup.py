@@ -37,22 +37,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DATABASE_ONLY = BackupOptions(folders=())
 
 
-@pytest.fixture
-def alice() -> User:
-    return User.objects.create_user("alice")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "usb"
-
-
-@pytest.fixture
-def _other_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files cannot be linked from here to there, as between two disks."""
-    monkeypatch.setattr(transfer, "_is_linked", lambda source, target: False)
-
-
 def make_photo(owner: User, shade: int) -> MediaItem:
     file = io.BytesIO()
     Image.new("L", (8, 8), shade).save(file, "PNG")
@@ -87,7 +71,7 @@ def test_the_backup_holds_what_the_manifest_says(alice: User, root: Path) -> Non
     assert (report.folder / "database.sqlite3").stat().st_mode & 0o077 == 0, "its rows are nobody's business"
 
 
-@pytest.mark.usefixtures("_other_disk")
+@pytest.mark.usefixtures("other_disk")
 def test_the_second_backup_reads_only_what_is_new(alice: User, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make_photo(alice, 1)
     make_backup(root)
@@ -105,7 +89,7 @@ def test_the_second_backup_reads_only_what_is_new(alice: User, root: Path, monke
     assert len(verify_backup(find_backup(root)).entries) == 2
 
 
-@pytest.mark.usefixtures("_other_disk")
+@pytest.mark.usefixtures("other_disk")
 def test_a_photo_that_was_deleted_stays_in_the_earlier_backup_until_that_goes(alice: User, root: Path) -> None:
     gone, kept = make_photo(alice, 1), make_photo(alice, 2)
     make_backup(root)
@@ -173,7 +157,7 @@ def test_others_write_while_the_database_is_copied(alice: User, root: Path) -> N
     ids=["one bit", "cut off", "missing"],
 )
 @pytest.mark.parametrize("what", ["photo", "database"])
-@pytest.mark.usefixtures("_other_disk")
+@pytest.mark.usefixtures("other_disk")
 def test_what_has_changed_in_a_backup_is_told_by_name(
     alice: User, root: Path, what: str, harm: Callable[[Path], None], words: str
 ) -> None:
@@ -211,7 +195,7 @@ def test_a_manifest_that_leads_out_of_the_library_is_refused(root: Path, path: s
 
 
 def test_a_damaged_or_missing_original_is_a_finding_and_the_earlier_copy_is_kept(
-    alice: User, root: Path, capsys: pytest.CaptureFixture[str], _other_disk: None
+    alice: User, root: Path, capsys: pytest.CaptureFixture[str], other_disk: None
 ) -> None:
     kept, damaged, never = make_photo(alice, 1), make_photo(alice, 2), make_photo(alice, 3)
     make_backup(root)
@@ -244,7 +228,7 @@ def test_a_backup_that_does_not_fit_is_refused_before_anything_is_written(
     assert status.last_backup()["kind"] == "full", "what is known of the last good one stays"
 
 
-@pytest.mark.usefixtures("_other_disk")
+@pytest.mark.usefixtures("other_disk")
 def test_a_disk_that_is_full_in_the_middle_gets_back_what_was_brought(
     alice: User, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +254,7 @@ def test_a_disk_that_is_full_in_the_middle_gets_back_what_was_brought(
     assert len(verify_backup(find_backup(root)).entries) == 1
 
 
-@pytest.mark.usefixtures("_other_disk")
+@pytest.mark.usefixtures("other_disk")
 def test_a_full_disk_takes_nothing_from_an_earlier_backup(
     alice: User, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from album.services.backup.restore import restore_backup
 from album.services.backup.shelf import Backup, find_backup
 from album.services.fsck import FsckOptions, check_library
 from album.tasks import housekeeping
-from tests.services.test_backup import _other_disk, make_photo, rewrite
+from tests.services.test_backup import make_photo, rewrite
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -31,17 +31,6 @@ pytestmark = [
         connection.vendor != "sqlite", reason="replaces the file of the database; tests/faults has PostgreSQL"
     ),
 ]
-other_disk = _other_disk
-
-
-@pytest.fixture
-def alice() -> User:
-    return User.objects.create_user("alice")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "usb"
 
 
 @pytest.fixture

@@ -17,22 +17,18 @@ import pytest
 from PIL import Image
 
 from tests.cast import scene_bytes
-from tests.faults.conftest import redis as redis_fixture
 from tests.faults.installation import Installation, wait_until
 from tests.faults.servers import Redis
 from tests.faults.web import WebServer, make_alice
 from tests.tasks.test_worker import WORKER
 
-redis = redis_fixture
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "jobs-api.md"
 
 
 @pytest.fixture
-def installation(tmp_path: Path, redis: Redis) -> Iterator[Installation]:
-    made = Installation(tmp_path, {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url})
-    make_alice(made)
-    yield made
-    made.end()
+def installation(installation: Installation) -> Installation:
+    make_alice(installation)
+    return installation
 
 
 @pytest.fixture

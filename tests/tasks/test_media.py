@@ -14,12 +14,9 @@ from album.models import Album, MediaItem, Preview
 from album.services.ingest import ingest_upload
 from album.tasks import media
 from tests.cast import Cast, scene_bytes
-from tests.faults.conftest import redis as redis_fixture
 from tests.faults.installation import Installation, wait_until
 from tests.tasks.test_worker import WORKER
-from tests.tasks.test_worker import installation as installation_fixture
 
-redis, installation = redis_fixture, installation_fixture
 BELLS = (tasks.process_photo_to_avif, tasks.make_video_proxy)
 
 

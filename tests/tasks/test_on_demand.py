@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
-import pytest
-
-from tests.faults.conftest import redis as redis_fixture
 from tests.faults.installation import Installation, wait_until
 from tests.faults.servers import Redis
 
-redis = redis_fixture
 WORKER = ("-m", "celery", "-A", "photo_album", "worker", "-c", "1", "--without-gossip", "--without-mingle", "-Q")
 START = """
     from django.contrib.auth.models import User
@@ -33,17 +26,6 @@ STOP_SOON = """
     request_stop(run=BatchRun.objects.get())
 """
 """One process: to start another takes as long as a fast machine needs for all the photos."""
-
-
-@pytest.fixture
-def installation(tmp_path: Path, redis: Redis) -> Iterator[Installation]:
-    made = Installation(tmp_path, {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url})
-    yield made
-    for process in made.processes:
-        if process.poll() is None:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-    made.end()
 
 
 def is_worker_there(installation: Installation) -> bool:

@@ -7,16 +7,11 @@ import os
 import signal
 import subprocess
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import psutil
-import pytest
 
-from tests.faults.conftest import redis as redis_fixture
 from tests.faults.installation import Installation, wait_until
-from tests.faults.servers import Redis
 
-redis = redis_fixture
 WORKER = (
     "-m",
     "celery",
@@ -40,17 +35,6 @@ BEAT = (
     "info",
     "--pidfile=",
 )
-
-
-@pytest.fixture
-def installation(tmp_path: Path, redis: Redis):
-    made = Installation(tmp_path, {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url})
-    yield made
-    for process in made.processes:
-        if process.poll() is None:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-    made.end()
 
 
 def call(installation: Installation, task: str, *arguments: int) -> dict[str, object]:
