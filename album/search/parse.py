@@ -18,6 +18,18 @@ FIELDS = ("tag", "person", "place", "camera", "album", "before", "after", "year"
 """What may stand before a colon."""
 KINDS = ("photo", "video")
 STATES = (*KINDS, "favourite", "archived", *Status.values)
+_FILLERS = """
+    a an the and of on in at by to from with my our your his her their its some
+    der die das den dem des ein eine einen einem einer und von vom am auf im mit bei beim zu zum zur aus vor
+    mein meine meinen meinem meiner unser unsere unseren unserem unserer
+    el la los las un una unos unas y de del en con al por mi mis nuestro nuestra nuestros nuestras su sus
+    le les l une d du et au aux dans sur avec chez mon ma mes notre nos sa ses
+"""
+"""Words that say nothing of a picture, folded, in the languages of the album.
+
+Who asks for "dog on the beach" wants "a dog runs along a beach" as well. French "son" is missing: it is a child.
+"""
+_SAY_NOTHING = frozenset(_FILLERS.split())
 _OTHER_SPELLINGS = {"favorite": "favourite"}
 
 _TOKEN = re.compile(
@@ -52,27 +64,24 @@ Clause = tuple[Term, ...]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Of each clause at least one term must hold. ``problems`` are parts that made no sense and were left out."""
+    """Of each clause at least one term must hold. ``problems`` are parts that made no sense and were left out.
+
+    ``sentence``: the words looked for as one text, fillers included, as a network wants it.
+    """
 
     clauses: tuple[Clause, ...] = ()
     problems: tuple[Problem, ...] = ()
+    sentence: str = ""
 
     @property
     def filters(self) -> tuple[Clause, ...]:
         """The clauses that do more than name words."""
-        return tuple(clause for clause in self.clauses if any(term.field or term.is_excluded for term in clause))
+        return tuple(clause for clause in self.clauses if not _is_free(clause))
 
     @property
     def free(self) -> tuple[Clause, ...]:
         """The clauses that only name words: what the person looks for."""
-        return tuple(
-            clause for clause in self.clauses if not any(term.field or term.is_excluded for term in clause)
-        )
-
-    @property
-    def sentence(self) -> str:
-        """The words looked for as one text, as a network wants it."""
-        return " ".join(term.value for clause in self.free for term in clause)
+        return tuple(clause for clause in self.clauses if _is_free(clause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,22 @@ def parse(text: str) -> Query:
             break
         clauses[-1:] = [(*clauses[-1], term)] if joins else [*clauses[-1:], (term,)]
         joins = False
-    return Query(_with_open_end(tuple(clauses)), tuple(dict.fromkeys(problems)))
+    sentence = " ".join(term.value for clause in clauses if _is_free(clause) for term in clause)
+    return Query(_with_open_end(_without_fillers(clauses)), tuple(dict.fromkeys(problems)), sentence)
+
+
+def _is_free(clause: Clause) -> bool:
+    return not any(term.field or term.is_excluded for term in clause)
+
+
+def _without_fillers(clauses: list[Clause]) -> tuple[Clause, ...]:
+    """``clauses`` but for single words that are fillers, unless nothing else is looked for."""
+    said = [clause for clause in clauses if not (_is_free(clause) and _is_filler(clause))]
+    return tuple(said if any(map(_is_free, said)) else clauses)
+
+
+def _is_filler(clause: Clause) -> bool:
+    return len(clause) == 1 and '"' not in clause[0].source and _SAY_NOTHING.issuperset(clause[0].words)
 
 
 def _term(token: re.Match[str]) -> Term | Problem | None:

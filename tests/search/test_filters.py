@@ -30,6 +30,7 @@ def circles(cast: Cast) -> MediaItem:
         "circle", "CIRCLES", "red blue", '"red circles"', '"red circle"', "tag:circles", 'tag:"red circle"',
         "1234", "img_1234", "żubr", "ŻUBR", "zubr", "lesie -green", "circle -tag:square", "background home",
         "circl", "square OR lesie -green", 'tag:ring OR "blue background"', "blue background -is:video kind:photo",
+        "the red circles with a background",
     ],
 )  # fmt: skip
 def test_found(cast: Cast, circles: MediaItem, text: str) -> None:

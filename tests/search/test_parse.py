@@ -44,10 +44,20 @@ def told(text: str) -> str:
         ("is:video OR -tag:dog", "is:video|-tag:dog"),
         ("https://example.org/a", "https_example_org_a"),
         ("rating:>=4 before:2020-02-29", "rating:4 before:2020_02_29"),
+        ("The dog on a beach", "dog beach*"),
+        ("mit dem Hund am Meer", "hund meer*"),
+        ('dog "on the" beach', "dog on_the beach*"),
+        ("the -a on OR cat -dog", "-a on|cat -dog"),
+        ("The", "the"),
+        ("from before:2020", "from before:2020"),
     ],
 )
 def test_text_becomes_clauses(text: str, clauses: str) -> None:
     assert told(text) == clauses
+
+
+def test_a_network_gets_the_words_as_they_were_typed() -> None:
+    assert parse("a dog on The beach after:2020 -cat").sentence == "a dog on The beach"
 
 
 @pytest.mark.parametrize(
