@@ -28,8 +28,7 @@ from album.preparation.sidecars import sidecar_path
 from album.services.backup import collect, make, shelf, status, transfer
 from album.services.backup.make import BackupOptions, make_backup
 from album.services.backup.manifest import NAME, read_manifest
-from album.services.backup.shelf import find_backup, find_backups
-from album.services.backup.verify import verify_backup
+from album.services.backup.shelf import find_backup, find_backups, verify_backup
 from album.services.ingest import ingest_upload
 from album.tasks import housekeeping
 

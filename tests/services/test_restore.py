@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from album.exceptions import BackupError, StorageError
 from album.models import MediaItem
 from album.preparation.sidecars import sidecar_path
-from album.services.backup import status, verify
+from album.services.backup import shelf, status
 from album.services.backup.make import BackupOptions, make_backup
 from album.services.backup.manifest import read_manifest, write_manifest
 from album.services.backup.restore import restore_backup
@@ -125,8 +125,8 @@ def test_one_changed_bit_and_nothing_is_touched(alice: User, root: Path, other_d
 
 
 def test_a_backup_of_a_newer_album_is_refused(backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
-    older = verify.known_migrations() - {"album.0005_cache_table"}
-    monkeypatch.setattr(verify, "known_migrations", lambda: older)
+    older = shelf.known_migrations() - {"album.0005_cache_table"}
+    monkeypatch.setattr(shelf, "known_migrations", lambda: older)
     with pytest.raises(
         BackupError, match=r"newer album .* unknown here: album\.0005_cache_table\. Install that version"
     ):

@@ -13,10 +13,9 @@ from tqdm import tqdm
 
 from album.exceptions import AlbumError, BackupError
 from album.services.backup.child import run_manage, settings_below
-from album.services.backup.collect import Progress
 from album.services.backup.restore import restore_backup
-from album.services.backup.shelf import Backup, find_backup
-from album.services.backup.verify import verify_backup
+from album.services.backup.shelf import Backup, find_backup, verify_backup
+from album.services.backup.transfer import Progress
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,14 +14,14 @@ from django.conf import settings
 from album.disk import hash_file, sync
 from album.exceptions import BackupError
 from album.failpoints import failpoint
+from album.models import MediaItem
 from album.services.backup import shelf
 from album.services.backup.manifest import POOL, Entry, read_manifest
 from album.services.backup.shelf import FULL
-from album.services.backup.transfer import fetch, make_folder, require_space, settle
+from album.services.backup.transfer import Progress, fetch, make_folder, require_space, settle
 from album.services.spool import ORIGINALS, PART
 
 ARRIVING = "arriving"
-Progress = Callable[[int], object]
 
 
 @dataclass(slots=True)
@@ -29,7 +29,6 @@ class BackupReport:
     """``findings`` want a person, each led by the file it is about. ``new_*``: what was not in the last backup."""
 
     folder: Path
-    kind: str
     files: int = 0
     size_bytes: int = 0
     new_files: int = 0
@@ -47,10 +46,12 @@ class Collector:
         self.brought: list[Path] = []
         self.changed: set[Path] = set()
 
-    def collect(self, folders: tuple[str, ...], expected: set[str]) -> list[Entry]:
-        """An entry for each file below ``folders``; those that are ``expected`` and missing are findings."""
+    def collect(self, folders: tuple[str, ...]) -> list[Entry]:
+        """An entry for each file below ``folders``; originals that rows name and that are missing are findings."""
         if not folders:
             return []
+        named = MediaItem.objects.exclude(original="") if ORIGINALS in folders else MediaItem.objects.none()
+        expected = set(named.values_list("original", flat=True))
         shutil.rmtree(self.root / POOL / ARRIVING, ignore_errors=True)  # of a backup that was killed
         self._learn()
         files = [file for folder in folders for file in _files_below(Path(settings.MEDIA_ROOT), folder)]

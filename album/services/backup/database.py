@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import DatabaseError, connection
 
 from album.exceptions import BackupError, StorageFull
 from album.failpoints import failpoint
+from album.services.backup.manifest import Contents
 from album.services.backup.postgresql import dump
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 NAMES = {SQLITE: "database.sqlite3", POSTGRESQL: "database.sql.gz"}
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Rows per table, and the migrations that made these tables."""
-
-    tables: dict[str, int]
-    migrations: list[str]
 
 
 def size_bytes() -> int:
@@ -45,7 +37,7 @@ def copy_database(target: Path) -> Contents:
         OSError, DatabaseError: disk or database failed.
     """
     if connection.vendor == POSTGRESQL:
-        return Contents(*dump(target))
+        return dump(target)
     try:
         _copy_sqlite(target)
     except sqlite3.DatabaseError as error:
@@ -71,12 +63,8 @@ def contents_of(path: Path) -> Contents:
             problems = [line for (line,) in copy.execute("PRAGMA integrity_check(3)")]
             if problems != ["ok"]:
                 raise sqlite3.DatabaseError("; ".join(problems))
-            names = [
-                name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
-            ]
-            counts = {name: copy.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
-            rows = copy.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1")
-            return Contents(counts, [name for (name,) in rows])
+            names = [name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return Contents.read(copy.cursor(), names)
     except sqlite3.DatabaseError as error:
         raise BackupError(f"{path}: the database is damaged ({error}). Restore the last good backup.") from error
 

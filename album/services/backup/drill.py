@@ -21,9 +21,8 @@ from album.services.backup import shelf, status
 from album.services.backup.child import run_manage, settings_below
 from album.services.backup.database import POSTGRESQL
 from album.services.backup.manifest import Manifest, read_manifest
-from album.services.backup.shelf import Backup
+from album.services.backup.shelf import Backup, find_problem
 from album.services.backup.transfer import make_folder
-from album.services.backup.verify import find_problem
 from album.services.spool import ORIGINALS, storage_errors
 
 SCRATCH = "drill"
@@ -66,14 +65,10 @@ def run_drill(folder: Path, *, scratch: Path | None = None, sample: int = SAMPLE
 
 def open_library(sample: int) -> dict[str, int]:
     """What the album's own code finds here: items, accounts, and how many of some originals are whole."""
-    chosen = list(MediaItem.objects.exclude(original="").order_by("?")[:sample])
-    whole = sum(not find_problem(item.path, item.sha256, item.size_bytes) for item in chosen)
-    return {
-        "items": MediaItem.objects.count(),
-        "accounts": User.objects.count(),
-        "read": len(chosen),
-        "whole": whole,
-    }
+    some = list(MediaItem.objects.exclude(original="").order_by("?")[:sample])
+    whole = sum(not find_problem(item.path, item.sha256, item.size_bytes) for item in some)
+    counts = {"items": MediaItem.objects.count(), "accounts": User.objects.count()}
+    return counts | {"read": len(some), "whole": whole}
 
 
 def _drill(backup: Backup, scratch: Path, sample: int) -> DrillReport:

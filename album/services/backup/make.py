@@ -18,10 +18,10 @@ from album.media.storage import require_mark
 from album.models import MediaItem
 from album.preparation.sidecars import FOLDER as SIDECARS
 from album.services.backup import database, shelf, status
-from album.services.backup.collect import BackupReport, Collector, Progress
+from album.services.backup.collect import BackupReport, Collector
 from album.services.backup.manifest import Header, Manifest, Part, album_version, write_manifest
 from album.services.backup.shelf import DATABASE, FULL
-from album.services.backup.transfer import make_folder, own_like, require_space
+from album.services.backup.transfer import Progress, make_folder, own_like, require_space
 from album.services.spool import ORIGINALS, storage_errors
 
 FULL_FOLDERS = (ORIGINALS, SIDECARS)
@@ -63,7 +63,7 @@ def make_backup(
                 if options.keep:
                     report.removed = shelf.prune(root, options.kind, options.keep)
             if not options.is_restore_point:
-                said = {"kind": report.kind, "size_bytes": report.size_bytes, "findings": len(report.findings)}
+                said = {"kind": options.kind, "size_bytes": report.size_bytes, "findings": len(report.findings)}
                 status.note_backup(root, folder=str(report.folder), **said)
     except DatabaseError as error:
         status.note_failed_backup(str(error))
@@ -89,14 +89,14 @@ def _require_place(root: Path, options: BackupOptions) -> None:
 
 def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupReport:
     folder = shelf.next_folder(root, timezone.localdate().isoformat(), options.kind)
-    report, partial = BackupReport(folder, options.kind), folder.with_name(folder.name + shelf.PARTIAL)
+    report, partial = BackupReport(folder), folder.with_name(folder.name + shelf.PARTIAL)
     collector = Collector(root, report, progress)
     make_folder(partial)
     try:
         require_space(root, database.size_bytes())
         name = database.NAMES[connection.vendor]
         contents = database.copy_database(partial / name)
-        entries = collector.collect(options.folders, _originals() if ORIGINALS in options.folders else set())
+        entries = collector.collect(options.folders)
         header = Header(
             made_at=timezone.now().isoformat(),
             album=album_version(),
@@ -122,10 +122,6 @@ def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupRepor
     report.files, report.size_bytes = len(entries), manifest.size_bytes
     report.new_bytes += sum(part.size_bytes for part in header.parts)
     return report
-
-
-def _originals() -> set[str]:
-    return set(MediaItem.objects.exclude(original="").values_list("original", flat=True))
 
 
 def _sealed(partial: Path, name: str) -> Part:

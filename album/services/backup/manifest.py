@@ -47,6 +47,23 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """Of a database: rows per table, and the migrations that made these tables."""
+
+    tables: dict[str, int]
+    migrations: list[str]
+
+    @classmethod
+    def read(cls, cursor: Any, names: list[str]) -> Contents:
+        tables = {}
+        for name in sorted(names):
+            cursor.execute(f'SELECT count(*) FROM "{name}"')  # noqa: S608 - quoted, and our own tables
+            (tables[name],) = cursor.fetchone()
+        cursor.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1")
+        return cls(tables, [name for (name,) in cursor.fetchall()])
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """What the backup is. ``folders``: those below ``MEDIA_ROOT`` that it holds; none with a database only."""
 

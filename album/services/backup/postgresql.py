@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from album.exceptions import BackupError, StorageFull
 from album.failpoints import failpoint
+from album.services.backup.manifest import Contents
 
 DUMP_LIMIT_S = 6 * 3600
 EMPTY_SCHEMA = """DO $$ DECLARE commands text; BEGIN
@@ -37,8 +38,8 @@ RAISE EXCEPTION 'table {name} has not the {count} rows of the backup'; END IF; E
 """
 
 
-def dump(target: Path) -> tuple[dict[str, int], list[str]]:
-    """Rows per table and migrations of the dump, which shows one moment and is not synced yet.
+def dump(target: Path) -> Contents:
+    """What is in the dump, which shows one moment and is not synced yet.
 
     Raises as ``copy_database``.
     """
@@ -50,12 +51,7 @@ def dump(target: Path) -> tuple[dict[str, int], list[str]]:
         options = ["--format=plain", "--no-owner", "--no-privileges", "--compress=6", f"--file={target}"]
         _dump([program, *options, f"--snapshot={cursor.fetchone()[0]}"])
         failpoint("backup-database")
-        tables = {}
-        for name in sorted(connection.introspection.table_names(cursor)):
-            cursor.execute(f'SELECT count(*) FROM "{name}"')  # noqa: S608 - quoted, and our own tables
-            tables[name] = int(cursor.fetchone()[0])
-        cursor.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1")
-        return tables, [name for (name,) in cursor.fetchall()]
+        return Contents.read(cursor, connection.introspection.table_names(cursor))
 
 
 def load(source: Path, tables: dict[str, int]) -> None:

@@ -23,13 +23,11 @@ from album.models import MediaItem
 from album.preparation.sidecars import FOLDER as SIDECARS
 from album.services.backup import database, postgresql
 from album.services.backup.child import run_manage, sqlite_url
-from album.services.backup.collect import Progress
 from album.services.backup.database import POSTGRESQL, SQLITE
 from album.services.backup.make import KEY_PART, BackupOptions, make_backup
 from album.services.backup.manifest import Entry, Header, Manifest, read_manifest
-from album.services.backup.shelf import Backup
-from album.services.backup.transfer import READ_ONLY, fetch, make_folder, own_like, require_space, settle
-from album.services.backup.verify import find_problem, known_migrations, verify_backup
+from album.services.backup.shelf import Backup, find_problem, known_migrations, verify_backup
+from album.services.backup.transfer import READ_ONLY, Progress, fetch, make_folder, own_like, require_space, settle
 from album.services.spool import ORIGINALS, storage_errors
 
 RESTORE_POINTS = "restore-points"

@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from album.disk import sync
+from django.db.migrations.loader import MigrationLoader
+
+from album.disk import hash_file, sync
 from album.exceptions import BackupError
-from album.services.backup import manifest
-from album.services.backup.transfer import make_folder, own_like
+from album.services.backup.manifest import NAME, POOL, Manifest, album_version, read_manifest
+from album.services.backup.transfer import Progress, make_folder, own_like
+from album.services.spool import storage_errors
 
 FULL, DATABASE = "full", "database"
 PARTIAL = ".partial"
 MARK = ".photo-album-backups"
-_NAME = re.compile(rf"(\d{{6,}})-\d{{4}}-\d\d-\d\d-({FULL}|{DATABASE})({re.escape(PARTIAL)})?")
+PROBLEMS_SHOWN = 10
+_FOLDER = re.compile(rf"(\d{{6,}})-\d{{4}}-\d\d-\d\d-({FULL}|{DATABASE})({re.escape(PARTIAL)})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,8 @@ def find_backups(root: Path) -> list[Backup]:
     """The finished ones, oldest first. The clock may have been wrong: their numbers tell the order."""
     found = []
     for path in root.iterdir() if root.is_dir() else ():
-        name = _NAME.fullmatch(path.name)
-        if name and not name[3] and (path / manifest.NAME).is_file():
+        name = _FOLDER.fullmatch(path.name)
+        if name and not name[3] and (path / NAME).is_file():
             found.append(Backup(path, int(name[1]), name[2]))
     return sorted(found, key=lambda backup: backup.number)
 
@@ -72,11 +76,11 @@ def find_backup(folder: Path) -> Backup:
         BackupError: there is none.
     """
     folder = folder.absolute()
-    name = _NAME.fullmatch(folder.name)
+    name = _FOLDER.fullmatch(folder.name)
     if name and name[3]:
         raise BackupError(f"{folder}: this backup was interrupted and is not whole. Use another one.")
     if name and folder.is_dir():
-        manifest.read_manifest(folder)
+        read_manifest(folder)
         return Backup(folder, int(name[1]), name[2])
     backups = find_backups(folder)
     if not backups:
@@ -84,11 +88,62 @@ def find_backup(folder: Path) -> Backup:
     return max(backups, key=lambda backup: (backup.kind == FULL, backup.number))
 
 
+def verify_backup(backup: Backup, *, progress: Progress = lambda size_bytes: None) -> Manifest:
+    """What the backup holds, after each of its bytes was read. ``progress`` is called with the size of each file.
+
+    Raises:
+        BackupError: it is incomplete, something is missing or has changed, or this album is too old for it.
+        StorageError: the disk fails.
+    """
+    with storage_errors(str(backup.folder), "nothing was changed"):
+        manifest = read_manifest(backup.folder)
+    if unknown := sorted(set(manifest.header.migrations) - known_migrations()):
+        raise BackupError(
+            f"{backup.folder}: made by a newer album ({manifest.header.album}; this is {album_version()}), whose "
+            f"tables are unknown here: {', '.join(unknown[:3])}. Install that version and restore with it."
+        )
+    files = [(backup.folder / part.name, part.sha256, part.size_bytes) for part in manifest.header.parts]
+    stored = {entry.stored: entry for entry in manifest.entries}
+    files += [(backup.root / path, entry.sha256, entry.size_bytes) for path, entry in stored.items()]
+    problems = []
+    for file in files:
+        if words := find_problem(*file):
+            problems.append(words)
+        progress(file[2])
+    if problems:
+        shown = "\n".join(f"  {words}" for words in problems[:PROBLEMS_SHOWN])
+        raise BackupError(
+            f"{backup.folder}: {len(problems)} of {len(files)} files are not as they were. Use another.\n{shown}"
+        )
+    return manifest
+
+
+def find_problem(path: Path, digest: str, size_bytes: int) -> str:
+    """What is wrong with the file, in words that name it; empty if it is whole."""
+    try:
+        if (size := path.stat().st_size) != size_bytes:
+            return f"{path} is cut off: {size:,} bytes instead of {size_bytes:,}"
+        if hash_file(path, is_needed_again=False) != digest:
+            return f"{path} is damaged: its content has changed"
+    except FileNotFoundError:
+        return f"{path} is missing"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return ""
+
+
+def known_migrations() -> set[str]:
+    """Those that this album has, and those that they replace."""
+    migrations = MigrationLoader(None).disk_migrations or {}
+    known = {*migrations, *(key for migration in migrations.values() for key in migration.replaces)}
+    return {f"{app}.{name}" for app, name in known}
+
+
 def next_folder(root: Path, day: str, kind: str) -> Path:
     """The name for the next one; what an interrupted one left behind is removed. Raises OSError."""
     numbers = [0]
     for path in list(root.iterdir()):
-        if name := _NAME.fullmatch(path.name):
+        if name := _FOLDER.fullmatch(path.name):
             numbers.append(int(name[1]))
             if name[3]:
                 shutil.rmtree(path)
@@ -105,7 +160,7 @@ def prune(root: Path, kind: str, keep: int) -> int:
     old = [backup for backup in find_backups(root) if backup.kind == kind][:-keep]
     for backup in old:
         # Without its manifest it is none any more, however far the removal comes.
-        (backup.folder / manifest.NAME).unlink()
+        (backup.folder / NAME).unlink()
         shutil.rmtree(backup.folder)
     if old:
         sync(root)
@@ -115,9 +170,7 @@ def prune(root: Path, kind: str, keep: int) -> int:
 
 
 def _sweep(root: Path) -> None:
-    needed = {
-        entry.stored for backup in find_backups(root) for entry in manifest.read_manifest(backup.folder).entries
-    }
-    for path in (root / manifest.POOL).glob("*/*"):
+    needed = {entry.stored for backup in find_backups(root) for entry in read_manifest(backup.folder).entries}
+    for path in (root / POOL).glob("*/*"):
         if str(path.relative_to(root)) not in needed:
             path.unlink()

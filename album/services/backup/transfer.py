@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 from album.disk import hash_file, sync
 from album.exceptions import StorageFull
 
+Progress = Callable[[int], object]
+"""Is told the size of each file that is done, in bytes."""
 CHUNK_BYTES = 1 << 20
 READ_ONLY = 0o440
 PRIVATE = 0o700
