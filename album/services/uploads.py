@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
 
-from album.exceptions import AlbumError
-from album.services.spool import Spool, Spooled
+from album.exceptions import AlbumError, MediaError
+from album.services.spool import Spool, Spooled, clean_name
 
 
 class SpooledUpload(UploadedFile):  # type: ignore[type-arg]  # generic in the stubs only
@@ -77,8 +78,14 @@ class SpoolHandler(FileUploadHandler):
     def take(self, stream: HttpRequest, name: str) -> SpooledUpload:
         """The file that is the whole body of a request: no form to take apart, which costs as much as the hash."""
         self.new_file("uploads", name, stream.content_type, stream.headers.get("Content-Length"))
-        while chunk := stream.read(self.chunk_size):
-            self.receive_data_chunk(chunk, 0)
+        missing = int(stream.headers.get("Content-Length") or 0)
+        with suppress(OSError):  # the connection broke; one that is closed in order just ends
+            while chunk := stream.read(self.chunk_size):
+                self.receive_data_chunk(chunk, 0)
+                missing -= len(chunk)
+        if missing and self._error is None:
+            words = "the connection was lost, nothing was kept. Send it again."
+            self._error = MediaError(f"{clean_name(name)}: {words}")
         return self.file_complete(0)
 
     def discard(self) -> None:

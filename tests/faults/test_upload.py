@@ -6,10 +6,12 @@ import hashlib
 import http.client
 import io
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,33 @@ def test_an_upload_in_pieces_goes_on_after_the_server_was_killed(
             assert alice.send_piece(address, content, 0)["status"] == "stored"
     assert list(originals(installation).values()) == [content]
     assert rows(installation) == [hashlib.sha256(content).hexdigest()]
+
+
+@pytest.mark.parametrize("ends", ["in order", "with a reset"])
+def test_a_file_whose_connection_ends_before_it_is_not_taken_for_whole(
+    installation: Installation, ends: str
+) -> None:
+    make_alice(installation)
+    with WebServer(installation) as server:
+        alice = server.alice()
+        cookie = "; ".join(f"{name}={value}" for name, value in alice.cookies.items())
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+            connection.putrequest("POST", "/upload/?name=cut.png")
+            stated = {"Content-Length": "3000000", "Content-Type": "application/octet-stream", "Cookie": cookie}
+            for header in (stated | {"X-CSRFToken": alice.cookies["csrftoken"]}).items():
+                connection.putheader(*header)
+            connection.endheaders(photo(1, 1_000_000))
+            if ends == "in order":
+                connection.sock.shutdown(socket.SHUT_WR)
+                assert connection.getresponse().status == 422
+            else:
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert alice.upload_raw("whole.png", photo(2))[0] == 201
+    # The server has ended, and all that it had begun.
+    assert list(originals(installation).values()) == [photo(2)]
+    assert len(rows(installation)) == 1
+    assert not list(installation.folder.glob("var/media/originals/*.part"))
+    assert "Traceback" not in (installation.folder / "gunicorn.log").read_text()
 
 
 @contextmanager
