@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from django.conf import settings as django_settings
+from django.core.cache import caches
 from django.test import Client
 from pytest_django import Settings
 
@@ -68,6 +69,7 @@ def _fresh_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files_door, "close_old_connections", lambda: None)  # nor does Django's own test client
     monkeypatch.setattr(grants.ledger, "known", grants.Known())
     monkeypatch.setattr(grants, "KNOWN_FOR_S", 1e9)
+    caches["memory"].clear()
 
 
 @pytest.fixture

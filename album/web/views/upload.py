@@ -57,15 +57,16 @@ class Outcome:
     @property
     def detail(self) -> str:
         """The same for a person."""
-        known_as = self.item.original_name if self.item else ""
-        return {
-            "refused": in_words(str(self.error)),
+        if self.result is None:
+            return in_words(str(self.error))
+        words = {
             "stored": _("Stored in place of the file of %(name)s, which was missing, damaged or elsewhere.")
-            if self.result and self.result.was_mended
+            if self.result.was_mended
             else _("Stored. It waits for its preview and for the next batch."),
             "restored": _("Taken back out of the trash: it is the same as %(name)s."),
             "duplicate": _("Known already: it is the same as %(name)s."),
-        }[self.status].replace("%(name)s", known_as)
+        }[self.status]
+        return words.replace("%(name)s", self.result.item.original_name)
 
     @property
     def url(self) -> str | None:
