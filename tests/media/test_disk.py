@@ -1,13 +1,21 @@
-"""A file takes its name when it is whole, on the disk, and readable like any other."""
+"""A file is known by its content, and takes its name when it is whole, on the disk, and readable like any other."""
 
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from album.disk import written_whole
+from album.disk import hash_file, written_whole
+
+
+@pytest.mark.parametrize("is_needed_again", [True, False])
+def test_the_hash_is_that_of_the_whole_content(tmp_path: Path, is_needed_again: bool) -> None:
+    content = os.urandom(1000) * 1000
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert hash_file(tmp_path / "a.jpg", is_needed_again=is_needed_again) == sha256(content).hexdigest()
 
 
 def test_the_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
