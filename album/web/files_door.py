@@ -71,7 +71,7 @@ class FilesDoor:
                 return None
         except OSError:
             return None
-        # Without a length nginx drops its connection each time. Measured: 0.47 ms CPU without, 0.34 with it, 2026-11.
+        # Without a length nginx drops its connection each time. Measured: 0.47 ms CPU, with it 0.34, 2026-11.
         start("200 OK", [*headers, ("X-Accel-Redirect", accel_address(name)), ("Content-Length", "0")])
         return []
 

@@ -123,7 +123,7 @@ class Machines:
         assert self.facts.night("state") == "queued", "rung for again"
 
     def is_taken_up_after_another_hour(self) -> bool:
-        """Redis may hand the message to the frozen consumer, which waits for one: the checks ring until one is heard."""
+        """Redis may hand the message to the frozen consumer: the checks ring until one is heard elsewhere."""
         if self.facts.night("host").startswith("gpu"):
             self.album.python(AN_HOUR_PASSES + CATCH_UP)
         return not self.facts.night("host").startswith("gpu")
