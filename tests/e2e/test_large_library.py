@@ -47,6 +47,7 @@ OWN_FILES = """() => performance.getEntriesByType("resource")
     .filter(({name}) => /\\/static\\/album\\/.*\\.(js|css)$/.test(name))
     .map(({name, encodedBodySize}) => [name.split("/").at(-1), encodedBodySize])"""
 
+UNTIL_SCROLLED = "() => { scrolled = new Promise((told) => addEventListener('scrollend', told, {once: true})) }"
 IS_FILLED = """() => {
     const around = document.querySelector("[data-grid]").getBoundingClientRect(), heading = 60;
     const boxes = [...document.querySelectorAll("[data-grid] .tile")].map((tile) => tile.getBoundingClientRect());
@@ -114,8 +115,9 @@ def test_scrolling_shows_every_photo_and_keeps_few_elements(
         seen |= dict.fromkeys(ids)
         if is_at_end(page):
             break
+        page.evaluate(UNTIL_SCROLLED)
         page.mouse.wheel(0, STRIDE_PX)
-        page.wait_for_timeout(150)
+        page.evaluate("() => scrolled.then(() => true)")  # two turns of the wheel at once would pass photos by
     wanted = album.installation.ask("list(MediaItem.objects.values_list('pk', flat=True))")
     assert len(wanted) == PHOTOS
     assert sorted(seen) == sorted(wanted)
