@@ -18,7 +18,7 @@ def ring_bell(task: Task[Any, Any], *args: object) -> bool:
     """
     try:
         task.apply_async(args=args, retry=False, ignore_result=True)
-    except BrokerError as error:
+    except (BrokerError, OSError, ValueError) as error:  # the last: a queue in files, read while it is being made
         logger.warning("%s%s was not sent, the periodic check will do it: no broker (%s)", task.name, args, error)
         return False
     return True

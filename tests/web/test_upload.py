@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 from datetime import UTC, datetime
@@ -214,12 +215,17 @@ def test_analysis_starts_at_once_only_if_the_settings_say_so(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_missing_broker_never_costs_an_upload_and_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [OperationalError("connection refused"), OSError(errno.ENOSPC, ""), json.JSONDecodeError("", "", 0)]
+)
+def test_a_missing_broker_never_costs_an_upload_and_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     asked: list[int] = []
 
     def fail(args: tuple[int], **options: object) -> None:
         asked.append(args[0])
-        raise OperationalError("connection refused")
+        raise error
 
     monkeypatch.setattr(tasks.prepare_media, "apply_async", fail)
     client = Client()
