@@ -67,9 +67,8 @@ def find_similar(item_id: int, user: Viewer, *, before: str, limit: int) -> Foun
     offset = _offset(before)
     ranking = rank_similar(item_id, user)
     rows, after = _piece(ranking, user, offset, limit)
-    told = {
-        pk: _("%(percent)d %% alike") % {"percent": round(100 * near)} for pk, near in ranking.similarities.items()
-    }
+    words = _("%(percent)d %% alike")
+    told = {row.pk: words % {"percent": round(100 * ranking.similarities[row.pk])} for row in rows}
     return Found(rows, after, told, len(ranking.ids), ranking.is_capped, ranking.problem)
 
 

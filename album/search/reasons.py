@@ -47,11 +47,11 @@ def explain(ids: Iterable[int], query: Query, similarities: Mapping[int, float])
     terms = [term for term in terms if not term.field or term.field in _FIELDS_OF]
     texts = _texts(ids) if terms else {}
     fields = _fields(terms)
-    notes = {}
+    notes, looks = {}, _("Looks like it: %(percent)d %%")
     for pk in ids:
         reasons = _reasons(texts.get(pk, {}), fields)
         if pk in similarities:
-            reasons.append(_("Looks like it: %(percent)d %%") % {"percent": round(100 * similarities[pk])})
+            reasons.append(looks % {"percent": round(100 * similarities[pk])})
         if reasons:
             notes[pk] = " · ".join(reasons)
     return notes
