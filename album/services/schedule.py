@@ -41,6 +41,7 @@ CHORES = (
     Chore("trash", "purge_trash", "3", "37"),
     Chore("leftovers of the week", "cleanup_old_incomplete_photos", "3", "53", day_of_week="0"),
     Chore("check of the originals", "check_library", "4", "40"),
+    Chore("text index", "tidy_text_index", "6", "19"),
     Chore("restore drill", "restore_drill", "5", "12", day_of_week="0", is_enabled=False),
 )
 

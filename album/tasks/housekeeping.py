@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from album.exceptions import AlbumError
+from album.search.index import tidy
 from album.services.accounts import forget_expired
 from album.services.cleanup import clean_up
 from album.services.polite import polite
@@ -38,6 +39,12 @@ def purge_trash() -> dict[str, int]:
     """Deletes for good what has lain in the trash for ``TRASH_DAYS``."""
     totals = purge(now=timezone.now())
     return {"items": totals.items, "files": totals.files, "size_bytes": totals.size_bytes}
+
+
+@shared_task(name="album.tasks.tidy_text_index", soft_time_limit=600, time_limit=660)
+def tidy_text_index() -> None:
+    """Merges what a night of descriptions has left of the index, so that searches of the day are quick."""
+    tidy()
 
 
 @shared_task(name="album.tasks.check_library", soft_time_limit=2400, time_limit=2460)

@@ -35,8 +35,10 @@ MAKE_NAMES = """
             ItemTag(item_id=pk, tag=tags[n], source="zero-shot", score=.9)
             for pk in ids for n in {{min(int(dice.expovariate(.02)), 399) for _ in range(4)}}
         )
+    from album.search.index import tidy
     paris = {{"city": "Paris", "country": "France", "camera": "Canon EOS R6"}}
     MediaItem.objects.filter(pk__in=range(1, {count}, 7)).update(**paris)
+    tidy()  # as each morning
 """
 MAKE_VECTORS = """
     import numpy as np

@@ -32,6 +32,25 @@ def test_new_changed_and_deleted_items(cast: Cast) -> None:
         assert cursor.fetchone() == (0,)
 
 
+def test_what_writing_has_left_is_merged(cast: Cast) -> None:
+    items = make_rows(cast.alice, 20)
+    for item in items:
+        MediaItem.objects.filter(pk=item.pk).update(ai_description=f"harbor number {item.pk}")
+    before = pieces()
+    index.tidy()
+    assert pieces() == min(before, 1)
+    assert search_media(cast.alice, "harbor number").count() == 20
+
+
+def pieces() -> int:
+    """In how many pieces SQLite's index lies; PostgreSQL's has none."""
+    if connection.vendor != "sqlite":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT segid) FROM album_itemtext_idx")
+        return int(cursor.fetchone()[0])
+
+
 def test_tags_come_are_taken_away_renamed_and_deleted(cast: Cast) -> None:
     item, other = make_rows(cast.alice, 2)
     dog, sea = Tag.objects.create(name="dog"), Tag.objects.create(name="sea")
