@@ -26,10 +26,12 @@ ZERO = 128
 """What stands for 0: the runtime's fast products want rows without sign."""
 CHUNK_ROWS = 16384
 DIGIT = 63
-"""A question has two digits, from -63 to 63, for each number: a row's are exact then, and its own to 13 bits.
+"""A question is written with two digits from -63 to 63 for each number, which keeps it to 13 bits.
 
-More would overflow where a processor without VNNI adds two products of 8-bit numbers to 16 bits: 2 · 255 · 63 fit.
+Larger ones would overflow where a processor without VNNI adds two products to 16 bits: 2 · 255 · 63 fit.
 """
+BASE = 2 * DIGIT + 1
+"""What the first digit counts."""
 SAMPLE = 5000
 _MAD_TO_DEVIATION = 1.4826  # Source: the quartile of the normal distribution, 1 / 0.67449
 
@@ -99,19 +101,17 @@ class VectorFile:
 
     def likeness(self, vectors: FloatArray) -> list[Likeness]:
         """For each of ``(Q, D) float32`` unit vectors how near every item is to it. One pass for all of them."""
-        steps = np.maximum(np.abs(vectors).max(axis=1), 1e-6) / (DIGIT * (2 * DIGIT + 1))
+        steps = np.maximum(np.abs(vectors).max(axis=1), 1e-6) / (DIGIT * BASE)
         numbers = np.rint(vectors / steps[:, None])
-        high = np.rint(numbers / (2 * DIGIT + 1))
-        digits = np.zeros(
-            (self._type.itemsize, 2, len(vectors)), np.int8
-        )  # item and scale of a row count for nothing
-        digits[-self.dimension :] = np.stack((high, numbers - (2 * DIGIT + 1) * high)).T.swapaxes(1, 2)
+        high = np.rint(numbers / BASE)
+        digits = np.zeros((self._type.itemsize, 2, len(vectors)), np.int8)  # also for item and scale: by zeros
+        digits[-self.dimension :] = np.stack((high, numbers - BASE * high)).T.swapaxes(1, 2)
         near = np.empty((len(vectors), len(self)), np.float32)
         bytes_of_rows = self._rows.view(np.uint8).reshape(len(self), self._type.itemsize)
         for start in range(0, len(self), CHUNK_ROWS):
             rows = bytes_of_rows[start : start + CHUNK_ROWS]
             (products,) = self._product.run({"rows": rows, "digits": digits.reshape(len(digits), -1)})
-            both = products[:, : len(vectors)] * np.int32(2 * DIGIT + 1) + products[:, len(vectors) :]
+            both = products[:, : len(vectors)] * np.int32(BASE) + products[:, len(vectors) :]
             scale, part = self._rows["scale"][start : start + len(rows)], near[:, start : start + len(rows)]
             np.multiply(both.T, scale, out=part, dtype=np.float32, casting="unsafe")
         near *= steps[:, None]
