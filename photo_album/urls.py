@@ -8,9 +8,10 @@ from django.urls import include, path
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 admin.autodiscover()
+# One after the other is tried: what is asked for most stands first.
 urlpatterns = [
+    path("", include("album.web.urls")),
+    path("", include("album.api.urls")),
     path("", include("album.web.routes.sign_in")),
     path("admin/", admin.site.urls),
-    path("", include("album.api.urls")),
-    path("", include("album.web.urls")),
 ]
