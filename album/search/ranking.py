@@ -13,7 +13,7 @@ from album.queries.access import visible_among, visible_one_by_one
 from album.queries.pages import ids_of, newest_ids
 from album.search import semantic
 from album.search.filters import found_by, passing
-from album.search.fulltext import NAMING, is_indexed, latest
+from album.search.fulltext import NAMING, among_latest, is_indexed, latest
 from album.search.parse import Query, Term
 
 MOST = 1000
@@ -112,15 +112,16 @@ def _by_words(query: Query, user: Viewer) -> list[int]:
     """Ids of what the query finds, newest first: all, or ``MOST``, or of many those that came in last."""
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
     others = [clause for clause in query.clauses if clause not in indexed]
-    if any(clause in query.free for clause in indexed):
-        found = latest(indexed, MOST)
-        if len(found) < MOST or not others:
-            ids = ids_of(_from(passing(visible_among(user, found), others, user), None)) if found else []
-            if len(found) < MOST or len(ids) >= FEW:
-                return ids
-        # Most of what came in last is not for this viewer: the whole list is looked through.
-        return _walked(query, user, MOST)
-    return newest(query, user, MOST)
+    if not any(clause in query.free for clause in indexed):
+        return newest(query, user, MOST)
+    is_short = bool(others) and len(latest(indexed, MOST)) < MOST
+    if is_short or not others:
+        found = visible_one_by_one(user).filter(among_latest(indexed, MOST))
+        ids = ids_of(_from(passing(found, others, user), None))
+        if is_short or len(ids) >= FEW or len(latest(indexed, MOST)) < MOST:
+            return ids
+    # Most of what came in last is not for this viewer: the whole list is looked through.
+    return _walked(query, user, MOST)
 
 
 def _is_of_lists(term: Term) -> bool:
