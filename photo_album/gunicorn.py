@@ -10,6 +10,7 @@ from typing import Any
 
 from gunicorn.http.body import MAX_READ_STEP, Body, LengthReader
 
+from photo_album.gunicorn_worker import GONE
 from photo_album.systemd import notify, ping_interval_s
 
 bind = "127.0.0.1:8000"
@@ -48,6 +49,11 @@ class DirectBody(Body):  # type: ignore[misc]
             raise
         self.reader.length -= len(piece)
         return piece
+
+
+def child_exit(_arbiter: Any, worker: Any) -> None:
+    """After a worker has ended, whatever ended it: nobody leaves a connection to it."""
+    worker.nr_conns = GONE
 
 
 def pre_request(_worker: Any, request: Any) -> None:

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from statistics import median
 
 import psutil
+import pytest
 
-from tests.faults.installation import Installation
+from photo_album.gunicorn import child_exit
+from photo_album.gunicorn_worker import GONE, PLACES, FairWorker
+from tests.faults.installation import Installation, wait_until
 from tests.faults.web import WebServer
 
 CONNECTIONS, TIMES = 8, 5
 
 
-def test_no_process_takes_all_connections_of_a_browser(tmp_path: Path) -> None:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[WebServer]:
     installation = Installation(tmp_path)
     try:
         with WebServer(installation) as server:
-            fewest = [fewest_of_a_worker(server) for _ in range(TIMES)]
+            wait_until(lambda: len(workers_of(server)) == 2, 30, "both are there")
+            yield server
     finally:
         installation.end()
-    assert median(fewest) >= 2, f"one process takes nearly all {CONNECTIONS}: {fewest}"
+
+
+def test_the_processes_share_the_connections_of_a_browser(server: WebServer) -> None:
+    fewest = [fewest_of_a_worker(server) for _ in range(TIMES)]
+    assert max(fewest) == CONNECTIONS // 2, fewest
+    assert min(fewest) >= 2, f"one process takes nearly all {CONNECTIONS}: {fewest}"
+
+
+def test_nothing_is_left_to_a_process_that_was_killed(server: WebServer) -> None:
+    killed, _ = workers_of(server)
+    killed.kill()
+    wait_until(lambda: len(workers_of(server)) == 2 and killed not in workers_of(server), 30, "another one")
+    assert fewest_of_a_worker(server) >= 2
+    worker = FairWorker.__new__(FairWorker)
+    worker.age, worker.nr_conns = PLACES + 7, 3
+    assert min(FairWorker.held) == worker.nr_conns == 3
+    child_exit(None, worker)
+    assert min(FairWorker.held) == GONE
 
 
 def fewest_of_a_worker(server: WebServer) -> int:
@@ -34,11 +56,20 @@ def fewest_of_a_worker(server: WebServer) -> int:
             stack.enter_context(closing(client))
         list(pool.map(ask, clients))
         ports = {client.sock.getsockname()[1] for client in clients}
-        workers = psutil.Process(server.process.pid).children()
-        return min(
+        fewest = min(
             sum(bool(line.raddr) and line.raddr.port in ports for line in worker.net_connections("tcp"))
-            for worker in workers
+            for worker in workers_of(server)
         )
+    wait_until(lambda: not any(map(established, workers_of(server))), 10, "all are closed")
+    return fewest
+
+
+def workers_of(server: WebServer) -> list[psutil.Process]:
+    return psutil.Process(server.process.pid).children()
+
+
+def established(worker: psutil.Process) -> bool:
+    return any(line.status == psutil.CONN_ESTABLISHED for line in worker.net_connections("tcp"))
 
 
 def ask(client: http.client.HTTPConnection) -> None:

@@ -8,6 +8,7 @@ from threading import Barrier, BrokenBarrierError, Event
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 
 from album.web import turns
 from album.web.turns import Turns
@@ -64,6 +65,18 @@ def test_a_request_that_waits_for_something_holds_nobody_up_for_long() -> None:
         assert not slow.done()
         waits.set()
     assert call(application_) == [b"answer"]
+
+
+@pytest.mark.parametrize(("size_bytes", "is_held"), [(100, True), (turns.SHORT_BYTES + 1, False)])
+def test_the_turn_lasts_until_a_small_answer_is_written(size_bytes: int, is_held: bool) -> None:
+    body = b"x" * size_bytes
+    application = Turns(lambda *_: HttpResponse(body))
+    answer: Any = application({}, lambda *_: None)
+    assert application._turn.locked() is is_held
+    assert b"".join(answer) == body
+    answer.close()
+    assert not application._turn.locked()
+    assert call(application) == [body]
 
 
 def test_a_turn_ends_with_an_error() -> None:
