@@ -21,7 +21,7 @@ from album.inference.results import FloatArray
 from album.inference.sessions import open_onnx
 
 PRODUCT = Path(__file__).with_name("product.onnx")
-"""One MatMulInteger, whose zero point is ``ZERO``: tests/search/test_vectors.py makes it."""
+"""A MatMulInteger, whose zero point is ``ZERO``, and the sum of digits: tests/search/test_vectors.py makes it."""
 ZERO = 128
 """What stands for 0: the runtime's fast products want rows without sign."""
 CHUNK_ROWS = 16384
@@ -106,15 +106,14 @@ class VectorFile:
         high = np.rint(numbers / BASE)
         digits = np.zeros((self._type.itemsize, 2, len(vectors)), np.int8)  # also for item and scale: by zeros
         digits[-self.dimension :] = np.stack((high, numbers - BASE * high)).T.swapaxes(1, 2)
+        worth = np.concatenate((np.diag(steps * BASE), np.diag(steps)), axis=1, dtype=np.float32)
+        asked = {"digits": digits.reshape(len(digits), -1), "worth": worth}
         near = np.empty((len(vectors), len(self)), np.float32)
         bytes_of_rows = self._rows.view(np.uint8).reshape(len(self), self._type.itemsize)
         for start in range(0, len(self), CHUNK_ROWS):
-            rows = bytes_of_rows[start : start + CHUNK_ROWS]
-            (products,) = self._product.run({"rows": rows, "digits": digits.reshape(len(digits), -1)})
-            both = products[:, : len(vectors)] * np.int32(BASE) + products[:, len(vectors) :]
-            scale, part = self._rows["scale"][start : start + len(rows)], near[:, start : start + len(rows)]
-            np.multiply(both.T, scale, out=part, dtype=np.float32, casting="unsafe")
-        near *= steps[:, None]
+            rows = slice(start, start + CHUNK_ROWS)
+            scales = self._rows["scale"][None, rows]
+            (near[:, rows],) = self._product.run({"rows": bytes_of_rows[rows], "scales": scales, **asked})
         return [_with_level(row) for row in near]
 
     def _quantized(self, vectors: dict[int, bytes]) -> NDArray[Any]:

@@ -39,18 +39,18 @@ def test_similarities_are_those_of_the_vectors(file: VectorFile) -> None:
 
 def test_the_product_is_one_of_integers() -> None:
     onnx = pytest.importorskip("onnx", reason="onnx comes with requirements-dev.txt")
-    make = onnx.helper
-    node = make.make_node("MatMulInteger", ["rows", "digits", "zero"], ["products"])
-    rows, digits, products = (
-        make.make_tensor_value_info(name, number, [None, None])
-        for name, number in (
-            ("rows", onnx.TensorProto.UINT8),
-            ("digits", onnx.TensorProto.INT8),
-            ("products", onnx.TensorProto.INT32),
-        )
-    )
-    zero = make.make_tensor("zero", onnx.TensorProto.UINT8, [], [ZERO])
-    graph = make.make_graph([node], "product", [rows, digits], [products], [zero])
+    make, types = onnx.helper, onnx.TensorProto
+    nodes = [
+        make.make_node("MatMulInteger", ["rows", "digits", "zero"], ["products"]),
+        make.make_node("Cast", ["products"], ["numbers"], to=types.FLOAT),
+        make.make_node("Gemm", ["worth", "numbers"], ["wholes"], transB=1),
+        make.make_node("Mul", ["wholes", "scales"], ["near"]),
+    ]
+    given = {"rows": types.UINT8, "digits": types.INT8, "worth": types.FLOAT, "scales": types.FLOAT}
+    inputs = [make.make_tensor_value_info(name, number, [None, None]) for name, number in given.items()]
+    near = make.make_tensor_value_info("near", types.FLOAT, [None, None])
+    zero = make.make_tensor("zero", types.UINT8, [], [ZERO])
+    graph = make.make_graph(nodes, "product", inputs, [near], [zero])
     model = make.make_model(graph, opset_imports=[make.make_opsetid("", 13)], ir_version=8)
     assert PRODUCT.read_bytes() == model.SerializeToString(deterministic=True), (
         "write it anew: it is made like this"
