@@ -173,6 +173,7 @@ def _transformers_config(folder: Path) -> EncoderConfig:
             _token(tokens, "pad_token"),
             _token(tokens, "eos_token"),
             "lower" if is_clip else "canonical",
+            is_padded=not is_clip,
         ),
     )
 

@@ -172,14 +172,22 @@ def _write_graphs(source: Path, target: Path) -> None:
     pictures = torch.zeros(2, 3, side, side)
     ids = torch.from_numpy(TextTokenizer(source / config.files.tokenizer, config.text).encode(PROBE_TEXTS[:2]))
     files = TowerFiles()
-    _write_graph(model, image_features, pictures, (target / files.visual, files.image_input))
-    _write_graph(model, text_features, ids, (target / files.textual, files.text_input))
+    any_rows, longest = {0: torch.export.Dim("rows", min=1, max=1024)}, config.text.context_length
+    any_texts = (
+        any_rows if config.text.is_padded else any_rows | {1: torch.export.Dim("tokens", min=2, max=longest)}
+    )
+    _write_graph(model, image_features, (pictures, any_rows), (target / files.visual, files.image_input))
+    _write_graph(model, text_features, (ids, any_texts), (target / files.textual, files.text_input))
     shutil.copyfile(source / config.files.tokenizer, target / files.tokenizer)
     write_encoder_config(target, with_logits_of(config, source, model))
 
 
-def _write_graph(model: Any, features: Callable[[Any, Any], Any], example: Any, target: tuple[Path, str]) -> None:
-    """Writes one tower, with any number of rows, as ONNX. ``target`` is the file and the name of its input."""
+def _write_graph(
+    model: Any, features: Callable[[Any, Any], Any], example: tuple[Any, dict[int, Any]], target: tuple[Path, str]
+) -> None:
+    """Writes one tower as ONNX. ``example``: what it may be given, and the axes of any length; ``target``: the file
+    and the name of its input.
+    """
     import torch
 
     class Tower(torch.nn.Module):  # type: ignore[misc]
@@ -195,11 +203,11 @@ def _write_graph(model: Any, features: Callable[[Any, Any], Any], example: Any, 
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         torch.onnx.export(
             Tower().eval(),
-            (example,),
+            example[:1],
             str(path),
             input_names=[input_name],
             output_names=["embeddings"],
-            dynamic_shapes=({0: torch.export.Dim("rows", min=1, max=1024)},),
+            dynamic_shapes=example[1:],
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

@@ -22,13 +22,15 @@ class TextRecipe:
     """How a network wants its texts.
 
     ``cleaning`` ``canonical`` is what SigLIP was trained on: lower case without punctuation. ``eos_token`` is set
-    where the network needs an end mark; it is added where ``tokenizer.json`` does not add it itself.
+    where the network needs an end mark; it is added where ``tokenizer.json`` does not add it itself. Networks that
+    see nothing of what stands behind that mark take rows of any length, not ``is_padded``: CLIP, exported here.
     """
 
     context_length: int
     pad_token: str
     eos_token: str | None = None
     cleaning: Cleaning = "lower"
+    is_padded: bool = True
 
 
 def clean_text(text: str, cleaning: Cleaning) -> str:
@@ -40,7 +42,10 @@ def clean_text(text: str, cleaning: Cleaning) -> str:
 
 
 class TextTokenizer:
-    """Makes rows of one length: cut to the context length with their last mark kept, then padded at the end."""
+    """Makes rows of one length: cut to the context length with their last mark kept, then padded at the end.
+
+    That length is the context length, or of the longest text where the network takes any.
+    """
 
     def __init__(self, path: Path, recipe: TextRecipe) -> None:
         """Raises WeightsMissing or WeightsCorrupt, naming the file."""
@@ -65,8 +70,11 @@ class TextTokenizer:
         return int(number)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """``(N, context length) int64``."""
-        return np.array([self._row(text) for text in texts], np.int64).reshape(-1, self._recipe.context_length)
+        """``(N, length) int64``."""
+        rows = [self._row(text) for text in texts]
+        length = self._recipe.context_length if self._recipe.is_padded else max(map(len, rows), default=0)
+        padded = [row + [self._pad_id] * (length - len(row)) for row in rows]
+        return np.array(padded, np.int64).reshape(len(rows), length)
 
     def _row(self, text: str) -> list[int]:
         length = self._recipe.context_length
@@ -75,4 +83,4 @@ class TextTokenizer:
             ids.append(self._eos_id)
         if len(ids) > length:
             ids = [*ids[: length - 1], ids[-1]]
-        return ids + [self._pad_id] * (length - len(ids))
+        return ids

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,13 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
 
 
 def test_long_texts_keep_their_end_mark_and_short_ones_are_padded() -> None:
-    tokenizer = TextTokenizer(FOLDER / "tokenizer.json", read_encoder_config(FOLDER).text)
+    recipe = read_encoder_config(FOLDER).text
+    tokenizer = TextTokenizer(FOLDER / "tokenizer.json", recipe)
+    assert tokenizer.encode(["red circle"]).shape == (1, 4)
+    assert tokenizer.encode(["red circle", "a red circle"])[0, 3:].tolist() == [3, 0]
+    assert tokenizer.encode([]).size == 0
+    padded = TextTokenizer(FOLDER / "tokenizer.json", replace(recipe, is_padded=True))
+    assert padded.encode(["red circle"]).shape == (1, 20)
     short, long = tokenizer.encode(["red circle", "red circle " * 50])
     assert short.shape == long.shape == (20,)
     assert short[0] == long[0] == 2
@@ -278,8 +285,11 @@ def write_immich_layout(target: Path, *, source: Path = FOLDER, rows: int | None
 
 @pytest.mark.parametrize("rows", [None, 1])
 def test_weights_in_the_layout_of_immich_give_the_same_vectors(
-    tmp_path: Path, encoder: OnnxDualEncoder, rows: int | None
+    tmp_path: Path, copied: Path, rows: int | None
 ) -> None:
+    config = read_encoder_config(copied)
+    write_encoder_config(copied, replace(config, text=replace(config.text, is_padded=True)))
+    encoder = OnnxDualEncoder(copied)
     theirs = OnnxDualEncoder(write_immich_layout(tmp_path / "hub", rows=rows), rows=None if rows else 1)
     _, pictures = fresh_scenes(3, seed=7)
     np.testing.assert_allclose(theirs.embed_images(pictures), encoder.embed_images(pictures), atol=1e-6)
@@ -314,7 +324,7 @@ def hub_config(folder: Path, files: dict[str, Any]) -> EncoderConfig:
     return read_transformers_config(folder)
 
 
-def test_clip_of_transformers_is_cropped_and_padded_with_its_end_mark(tmp_path: Path) -> None:
+def test_clip_of_transformers_is_cropped_and_takes_texts_of_any_length(tmp_path: Path) -> None:
     picture: dict[str, Any] = {"crop_size": 224, "size": 224, "do_center_crop": True, "resample": 3}
     picture |= {"image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]}
     tokens = {"pad_token": "<|endoftext|>", "eos_token": {"content": "<|endoftext|>"}}
@@ -327,7 +337,7 @@ def test_clip_of_transformers_is_cropped_and_padded_with_its_end_mark(tmp_path: 
         },
     )
     assert (config.pixels.size_px, config.pixels.mode, config.pixels.resample) == (224, "crop", "bicubic")
-    assert config.text == TextRecipe(77, "<|endoftext|>", "<|endoftext|>", "lower")
+    assert config.text == TextRecipe(77, "<|endoftext|>", "<|endoftext|>", "lower", is_padded=False)
     assert config.dimension == 512
 
 
