@@ -102,7 +102,7 @@ def parse(text: str) -> Query:
     clauses: list[Clause] = []
     problems: list[Problem] = []
     joins = False
-    for token in _TOKEN.finditer(text[:MAX_CHARACTERS]):
+    for token in _TOKEN.finditer(text[:MAX_CHARACTERS].replace("\x00", " ")):  # PostgreSQL takes no such text
         if token[0] == "OR":
             joins = bool(clauses)
             continue

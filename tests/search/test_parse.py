@@ -107,6 +107,11 @@ PIECES = [
 typed = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=20).map("".join)
 
 
+def test_no_term_holds_what_postgresql_refuses() -> None:
+    clauses = parse('tag:a\x00b album:"x\x00y" \x00').clauses
+    assert [(term.field, term.value) for (term,) in clauses] == [("tag", "a"), ("", "b"), ("album", "x y")]
+
+
 class Hostile(TestCase):
     @settings(max_examples=300, deadline=None)
     @given(typed)
