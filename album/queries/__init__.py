@@ -40,6 +40,7 @@ from album.queries.pages import (
     in_month,
     newer_than,
     older_than,
+    shelf_rows,
     timeline_of,
 )
 from album.queries.sharing import openable_through, shared_items, valid_links
@@ -85,6 +86,7 @@ __all__ = (
     "place_of",
     "rule_choices",
     "shared_items",
+    "shelf_rows",
     "shown",
     "status_counts",
     "timeline_of",

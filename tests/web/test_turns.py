@@ -68,7 +68,7 @@ def test_a_request_that_waits_for_something_holds_nobody_up_for_long() -> None:
 
 
 @pytest.mark.parametrize(("size_bytes", "is_held"), [(100, True), (turns.SHORT_BYTES + 1, False)])
-def test_the_turn_lasts_until_a_small_answer_is_written(size_bytes: int, is_held: bool) -> None:
+def test_the_turn_lasts_until_a_small_answer_is_written(db: None, size_bytes: int, is_held: bool) -> None:
     body = b"x" * size_bytes
     application = Turns(lambda *_: HttpResponse(body))
     answer: Any = application({}, lambda *_: None)

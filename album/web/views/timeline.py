@@ -17,13 +17,16 @@ from django.views.decorators.http import require_safe
 
 from album import queries
 from album.exceptions import AlbumError
-from album.models import MediaItem
+from album.models import MediaItem, Shelf
 from album.queries import Chip, Cursor, GridRow, Viewer, cut
 from album.queries.filters import KIND_WORDS, STATUS_WORDS
 from album.web.album_grid import FIRST_ROWS, months_answer
 from album.web.requests import MemberRequest
 from album.web.rows import Grid, beside, grid_answer, grid_row, read_limit
 from album.web.views.places import strip_of
+
+WITHOUT_CHOICE = frozenset({"before", "limit"})
+"""Parameters that leave nothing out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +37,28 @@ class Room:
     title: Promise
     empty: Promise
     items: Callable[[Viewer], QuerySet[MediaItem]]
+    shelf: Shelf | None = None
+    """Where all that stands on one shelf of the viewer is shown, and nothing else."""
     leaves: str = ""
     """After these actions on picked items they stand here no longer."""
 
 
-TIMELINE = Room("timeline", _("Timeline"), _("There is nothing here yet."), queries.timeline_of, "archive")
+TIMELINE = Room(
+    "timeline", _("Timeline"), _("There is nothing here yet."), queries.timeline_of, Shelf.TIMELINE, "archive"
+)
 FAVOURITES = Room(
     "favourites",
     _("Favorites"),
     _("Nothing here yet. Mark what you like best with the heart."),
     queries.favourites_of,
-    "unfavourite",
+    leaves="unfavourite",
 )
 ARCHIVE = Room(
     "archive",
     _("Archive"),
     _("The archive is empty. What you put here leaves the timeline, and stays in albums and search."),
     queries.archive_of,
+    Shelf.ARCHIVE,
     "unarchive",
 )
 ROOMS = (TIMELINE, FAVOURITES, ARCHIVE)
@@ -65,8 +73,7 @@ def grid_page(request: MemberRequest, room: Room) -> HttpResponse:
     query = f"?{choice}" if choice else ""
     context: dict[str, Any] = {"room": room, "filters": reverse(f"album:{room.name}_filters") + query}
     try:
-        items, chips = chosen(request, room)
-        rows, older, newer = _page(items, request)
+        rows, (newer, older), chips = _page(request, room)
     except AlbumError as error:
         return render(request, "album/timeline.html", context | {"problem": str(error)}, status=400)
     context["chips"] = [(chip, without(request, chip)) for chip in chips]
@@ -89,10 +96,8 @@ def grid_items(request: MemberRequest, room: Room) -> HttpResponse:
     """A piece of ``room`` as JSON: ``?before=``, ``?after=`` a place, ``?month=2026-11``, ``?limit=``."""
     holder = request.grants.holder
     try:
-        items, _chips = chosen(request, room)
-        if month := request.GET.get("month"):
-            items = queries.in_month(items, month)
-        rows, older, _newer = _page(items, request, read_limit(request.GET.get("limit")))
+        month, limit = request.GET.get("month", ""), read_limit(request.GET.get("limit"))
+        rows, (_newer, older), _chips = _page(request, room, month, limit)
     except AlbumError as error:
         return refusal(error)
     return grid_answer((grid_row(row, holder) for row in rows), older)
@@ -144,17 +149,27 @@ def refusal(error: AlbumError) -> JsonResponse:
 
 
 def _page(
-    items: QuerySet[MediaItem], request: MemberRequest, limit: int = FIRST_ROWS
-) -> tuple[list[GridRow], Cursor | None, Cursor | None]:
-    """Rows, newest first, and the places before and after them where there are others (or may be)."""
-    if after := request.GET.get("after"):
-        found = queries.grid_rows(queries.newer_than(items, Cursor.read(after))[: limit + 1], request.user)
-        rows, newer = cut(found, limit)
+    request: MemberRequest, room: Room, month: str = "", limit: int = FIRST_ROWS
+) -> tuple[list[GridRow], tuple[Cursor | None, Cursor | None], list[Chip]]:
+    """Rows, newest first, the places before and after them where there are others (or may be), and the filters.
+
+    Raises:
+        AlbumError: a filter, a month or a place that is none.
+    """
+    before, after = request.GET.get("before"), request.GET.get("after")
+    place = Cursor.read(before) if before else None
+    if room.shelf is not None and WITHOUT_CHOICE.issuperset(request.GET):
+        rows, older = cut(queries.shelf_rows(request.user, room.shelf, place, limit + 1), limit)
+        return rows, (rows[0].cursor if place and rows else None, older), []
+    items, chips = chosen(request, room)
+    if month:
+        items = queries.in_month(items, month)
+    if after:
+        items = queries.newer_than(items, Cursor.read(after))
+    else:
+        items = queries.older_than(items, place) if place else items.order_by("-timeline_at", "-pk")
+    rows, further = cut(queries.grid_rows(items[: limit + 1], request.user), limit)
+    if after:
         rows = rows[::-1]
-        return rows, rows[-1].cursor if rows else None, newer
-    if before := request.GET.get("before"):
-        place = Cursor.read(before)
-        items = queries.older_than(items, place)
-    found = queries.grid_rows(items.order_by("-timeline_at", "-pk")[: limit + 1], request.user)
-    rows, older = cut(found, limit)
-    return rows, older, rows[0].cursor if before and rows else None
+        return rows, (further, rows[-1].cursor if rows else None), chips
+    return rows, (rows[0].cursor if place and rows else None, further), chips
