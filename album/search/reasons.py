@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from album.search.fulltext import is_unspaced
-from album.search.parse import Query, Term, fold, forms
+from album.search.parse import Query, Term, fold, forms, singular
 
 FIELD_WORDS: dict[str, str | Promise] = {
     "title": gettext_lazy("Title: %(words)s"),
@@ -25,7 +25,9 @@ FIELD_WORDS: dict[str, str | Promise] = {
 }
 _FIELDS_OF = {"tag": ("tags",), "person": ("people",), "place": ("place",), "camera": ("camera",)}
 _TOLD_WHOLE = ("tags", "people", "place", "camera", "original_name")
-Field = tuple[str, str, list[tuple[str, re.Pattern[str]]]]
+Sought = tuple[str, str, re.Pattern[str]]
+"""A term as it was typed, what each text with its words holds, which is quickly seen, and what they look like."""
+Field = tuple[str, str, list[Sought]]
 """Its name, the words that tell of it, and the terms looked for there."""
 _COLUMNS = ("title", "description", "ai_description", "camera", "original_name")
 _TEXTS = f"SELECT id, {', '.join(_COLUMNS)}, city, region, country FROM album_mediaitem WHERE id IN (%s)"  # noqa: S608
@@ -75,9 +77,9 @@ def _texts(ids: list[int]) -> dict[int, dict[str, list[str]]]:
 
 def _fields(terms: list[Term]) -> list[Field]:
     """The fields in which ``terms`` are looked for."""
-    patterns = [(term, _pattern(term)) for term in terms]
+    sought = [(term, (term.value, _stem(term), _pattern(term))) for term in terms]
     wanted = {
-        name: [(term.value, pattern) for term, pattern in patterns if name in _FIELDS_OF.get(term.field, (name,))]
+        name: [found for term, found in sought if name in _FIELDS_OF.get(term.field, (name,))]
         for name in FIELD_WORDS
     }
     return [(name, str(FIELD_WORDS[name]), found) for name, found in wanted.items() if found]
@@ -90,11 +92,16 @@ def _reasons(texts: Mapping[str, list[str]], fields: list[Field]) -> list[str]:
         found: list[str] = []
         for text in texts.get(name, ()):
             folded = fold(text)
-            matches = [value for value, pattern in terms if pattern.search(folded)]
+            matches = [value for value, stem, pattern in terms if stem in folded and pattern.search(folded)]
             found += [text] if matches and name in _TOLD_WHOLE else matches
         if found:
             reasons.append(words % {"words": ", ".join(dict.fromkeys(found))})
     return reasons
+
+
+def _stem(term: Term) -> str:
+    """What each folded text holds in which the words of ``term`` stand."""
+    return singular(term.words[0]).removesuffix("y") if len(term.words) == 1 else term.words[0]
 
 
 def _pattern(term: Term) -> re.Pattern[str]:

@@ -49,8 +49,6 @@ class Lookalikes:
 
 def like_text(text: str, *, most: int) -> Lookalikes:
     """What looks like ``text``, at most ``most`` items; nothing rather than bad matches."""
-    if not Embedding.objects.exists():
-        return Lookalikes(problem="none")
     return _ask({"text": text, "most": most})
 
 
@@ -74,7 +72,6 @@ def _ask(question: dict[str, Any]) -> Lookalikes:
 
 def _answer(question: dict[str, Any]) -> Lookalikes:
     folder: Path = settings.VAR_DIR / "search"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + PATIENCE_S
     while (left := deadline - time.monotonic()) > 0:
         try:
@@ -84,6 +81,8 @@ def _answer(question: dict[str, Any]) -> Lookalikes:
                 send_question(line, question)
                 answer = read_answer(line)
         except (FileNotFoundError, ConnectionRefusedError):
+            if not Embedding.objects.exists():
+                return Lookalikes(problem="none")
             if not _start(folder):
                 time.sleep(PAUSE_S)
         except (OSError, ValueError) as error:  # a timeout is an OSError
@@ -101,6 +100,7 @@ def _start(folder: Path) -> bool:
     global _child  # noqa: PLW0603 - a process has one child to wait for
     if _child is not None and _child.poll() is None:
         return False
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
