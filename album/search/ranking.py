@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from album.models import MediaItem
 from album.queries import Cursor, Viewer, older_than
-from album.queries.access import visible_among, visible_one_by_one
+from album.queries.access import among, visible_among, visible_one_by_one
 from album.queries.pages import ids_of, newest_ids
 from album.search import semantic
 from album.search.filters import found_by, passing
@@ -20,6 +20,8 @@ MOST = 1000
 """Items that are put in order. Who wants to see more sorts by date, or says more of what is looked for."""
 FEW = 200
 """With fewer than this many left for the viewer, what lies beyond the first ``MOST`` is asked for as well."""
+MOST_SIMILAR = 300
+"""Pictures that are told to be like another one: what comes after them hardly is."""
 MOST_OF_ALL = 200_000
 _OF_LISTS = ("", "tag", "album", "person", "place", "camera")
 _RANK_OFFSET = 60
@@ -46,14 +48,15 @@ def rank(query: Query, user: Viewer) -> Ranking:
     Lists are fused by reciprocal ranks: items whose words match, those among them that are named so by title, tag,
     person or place (both newest first), and those that look like it (the most alike first).
     """
-    worded = _by_words(query, user)
+    visible = visible_one_by_one(user)
+    worded = _by_words(query, user, visible)
     looks = semantic.Lookalikes()
     if describes_looks(query):
         looks = semantic.like_text(query.sentence, most=MOST)
-    alike = _visible_alike(query, user, looks)
+    alike = _alike(looks, passing(visible, query.filters, user))
     if looks.more and len(alike) < FEW:
         looks = semantic.like_text(query.sentence, most=MOST_OF_ALL)
-        alike = _visible_alike(query, user, looks)
+        alike = _alike(looks, passing(visible, query.filters, user))
     plain = [clause for clause in query.free if is_indexed(clause)]
     named = set(latest(plain, MOST, NAMING)) if worded and alike and plain else set()
     lists = [worded, [pk for pk in worded if pk in named], alike[:MOST]]
@@ -86,8 +89,12 @@ def _from(items: QuerySet[MediaItem], before: Cursor | None) -> QuerySet[MediaIt
 
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
     """What looks like this picture, of all that ``user`` may see."""
-    looks = semantic.like_picture(item_id, most=MOST)
-    alike = _visible_alike(Query(), user, looks)
+    visible = visible_one_by_one(user)
+    looks = semantic.like_picture(item_id, most=MOST_SIMILAR)
+    alike = _alike(looks, visible)
+    if looks.more and len(alike) < FEW:
+        looks = semantic.like_picture(item_id, most=MOST_OF_ALL)
+        alike = _alike(looks, visible)[:MOST_SIMILAR]
     return Ranking(alike, looks.similarities, looks.more, looks.problem)
 
 
@@ -108,7 +115,7 @@ def describes_looks(query: Query) -> bool:
     return any(word.isalpha() for term in terms for word in term.words)
 
 
-def _by_words(query: Query, user: Viewer) -> list[int]:
+def _by_words(query: Query, user: Viewer, visible: QuerySet[MediaItem]) -> list[int]:
     """Ids of what the query finds, newest first: all, or ``MOST``, or of many those that came in last."""
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
     others = [clause for clause in query.clauses if clause not in indexed]
@@ -116,7 +123,7 @@ def _by_words(query: Query, user: Viewer) -> list[int]:
         return newest(query, user, MOST)
     is_short = bool(others) and len(latest(indexed, MOST)) < MOST
     if is_short or not others:
-        found = visible_one_by_one(user).filter(among_latest(indexed, MOST))
+        found = visible.filter(among_latest(indexed, MOST))
         ids = ids_of(_from(passing(found, others, user), None))
         if is_short or len(ids) >= FEW or len(latest(indexed, MOST)) < MOST:
             return ids
@@ -129,8 +136,9 @@ def _is_of_lists(term: Term) -> bool:
     return term.field in _OF_LISTS or (term.field == "is" and term.value == "favourite")
 
 
-def _visible_alike(query: Query, user: Viewer, looks: semantic.Lookalikes) -> list[int]:
+def _alike(looks: semantic.Lookalikes, visible: QuerySet[MediaItem]) -> list[int]:
+    """Those of ``visible`` that look alike, the nearest first."""
     if not looks.similarities:
         return []
-    found = set(ids_of(passing(visible_among(user, looks.similarities), query.filters, user).order_by()))
+    found = set(ids_of(visible.filter(among(looks.similarities)).order_by()))
     return [pk for pk in looks.similarities if pk in found]

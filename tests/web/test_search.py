@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from album.models import Embedding, ItemPerson, ItemTag, MediaItem, Person, Tag
-from album.search import semantic
+from album.search import ranking, semantic
 from tests.cast import Cast, make_rows
 
 
@@ -80,6 +80,24 @@ def test_words_and_looks_are_fused_and_both_together_come_first(
     assert found(alice_client, '"beach"') == [worded.pk, both.pk], "quoted words are looked for as they are"
     assert found(alice_client, "beach", sort="newest") == [worded.pk, both.pk]
     assert found(alice_client, "beach -description kind:video") == []
+
+
+@pytest.mark.parametrize("address", ["/search/items/?q=sunset", "/media/{}/similar/items/"])
+def test_who_sees_few_of_the_nearest_is_shown_those_further_away(
+    cast: Cast, alice_client: Client, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    asked, near, far = make_rows(cast.alice, 3)
+    hidden = make_rows(cast.charlie, 3)
+    embed(asked, near, far, *hidden)
+    alike = {item.pk: 0.9 - place / 10 for place, item in enumerate([near, *hidden, far])}
+
+    def answer(question: dict[str, Any]) -> semantic.Lookalikes:
+        told = dict(list(alike.items())[: 3 if question["most"] <= ranking.MOST + 1 else None])
+        return semantic.Lookalikes(told, more=len(told) < len(alike))
+
+    monkeypatch.setattr(semantic, "_ask", answer)
+    rows = alice_client.get(address.format(asked.pk)).json()["rows"]
+    assert [row["id"] for row in rows] == [near.pk, far.pk]
 
 
 def test_filters_hold_for_what_looks_like_it_too(cast: Cast, alice_client: Client, looks: dict[int, float]) -> None:
