@@ -159,7 +159,7 @@ def shelf_rows(user: User, shelf: Shelf, before: Cursor | None, most: int) -> li
     """At most ``most`` rows of ``timeline_of`` or ``archive_of``, the newest first, from the place ``before`` on.
 
     It is asked for most, and is what ``grid_rows`` of those gives, in one statement.
-    Measured: 100 rows 0.3 ms, by ``grid_rows`` 0.65, 2026-11.
+    Measured: 100 rows 0.34 ms, by ``grid_rows`` 0.65, 2026-11.
     """
     if not user.is_active:
         return []
