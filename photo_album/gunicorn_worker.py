@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import socket
 import time
+from array import array
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -23,7 +24,7 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]
 
     held = memoryview(mmap.mmap(-1, PLACES * 8)).cast("q")
     """The connections of each process, in memory that they all share: made before the first is forked."""
-    held[:] = memoryview(bytearray(GONE.to_bytes(8, "little") * PLACES)).cast("q")
+    held[:] = memoryview(array("q", [GONE] * PLACES))
 
     @property
     def nr_conns(self) -> int:

@@ -199,15 +199,16 @@ def _write_graph(
             return torch.nn.functional.normalize(features(self.model, rows), dim=-1)
 
     path, input_name = target
+    given, axes = example
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         torch.onnx.export(
             Tower().eval(),
-            example[:1],
+            (given,),
             str(path),
             input_names=[input_name],
             output_names=["embeddings"],
-            dynamic_shapes=example[1:],
+            dynamic_shapes=(axes,),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

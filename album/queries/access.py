@@ -89,8 +89,15 @@ def _lies_in(album_ids: Iterable[int]) -> Q:
 
     Measured: Django takes 0.3 ms less to write it than the ``Exists`` of a query set, 2026-11.
     """
-    columns = {"template": _ENTRY_EXISTS, "arg_joiner": " AND entry.album_id IN ", "output_field": BooleanField()}
-    return Q(Func("pk", _listed(album_ids), **columns))
+    return Q(
+        Func(
+            "pk",
+            _listed(album_ids),
+            template=_ENTRY_EXISTS,
+            arg_joiner=" AND entry.album_id IN ",
+            output_field=BooleanField(),
+        )
+    )
 
 
 def _listed(ids: Iterable[int]) -> RawSQL:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db.models import QuerySet
 
@@ -50,13 +51,10 @@ def rank(query: Query, user: Viewer) -> Ranking:
     """
     visible = visible_one_by_one(user)
     worded = _by_words(query, user, visible)
-    looks = semantic.Lookalikes()
+    looks, alike = semantic.Lookalikes(), list[int]()
     if describes_looks(query):
-        looks = semantic.like_text(query.sentence, most=MOST)
-    alike = _alike(looks, passing(visible, query.filters, user))
-    if looks.more and len(alike) < FEW:
-        looks = semantic.like_text(query.sentence, most=MOST_OF_ALL)
-        alike = _alike(looks, passing(visible, query.filters, user))
+        ask = partial(semantic.like_text, query.sentence)
+        looks, alike = _alike(ask, passing(visible, query.filters, user), MOST)
     plain = [clause for clause in query.free if is_indexed(clause)]
     named = set(latest(plain, MOST, NAMING)) if worded and alike and plain else set()
     lists = [worded, [pk for pk in worded if pk in named], alike[:MOST]]
@@ -89,13 +87,8 @@ def _from(items: QuerySet[MediaItem], before: Cursor | None) -> QuerySet[MediaIt
 
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
     """What looks like this picture, of all that ``user`` may see."""
-    visible = visible_one_by_one(user)
-    looks = semantic.like_picture(item_id, most=MOST_SIMILAR)
-    alike = _alike(looks, visible)
-    if looks.more and len(alike) < FEW:
-        looks = semantic.like_picture(item_id, most=MOST_OF_ALL)
-        alike = _alike(looks, visible)[:MOST_SIMILAR]
-    return Ranking(alike, looks.similarities, looks.more, looks.problem)
+    looks, alike = _alike(partial(semantic.like_picture, item_id), visible_one_by_one(user), MOST_SIMILAR)
+    return Ranking(alike[:MOST_SIMILAR], looks.similarities, looks.more, looks.problem)
 
 
 def fuse(lists: Iterable[list[int]]) -> list[int]:
@@ -118,15 +111,11 @@ def describes_looks(query: Query) -> bool:
 def _by_words(query: Query, user: Viewer, visible: QuerySet[MediaItem]) -> list[int]:
     """Ids of what the query finds, newest first: all, or ``MOST``, or of many those that came in last."""
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
-    others = [clause for clause in query.clauses if clause not in indexed]
-    if not any(clause in query.free for clause in indexed):
+    if len(indexed) < len(query.clauses) or not any(clause in query.free for clause in indexed):
         return newest(query, user, MOST)
-    is_short = bool(others) and len(latest(indexed, MOST)) < MOST
-    if is_short or not others:
-        found = visible.filter(among_latest(indexed, MOST))
-        ids = ids_of(_from(passing(found, others, user), None))
-        if is_short or len(ids) >= FEW or len(latest(indexed, MOST)) < MOST:
-            return ids
+    ids = ids_of(_from(visible.filter(among_latest(indexed, MOST)), None))
+    if len(ids) >= FEW or len(latest(indexed, MOST)) < MOST:
+        return ids
     # Most of what came in last is not for this viewer: the whole list is looked through.
     return _walked(query, user, MOST)
 
@@ -136,8 +125,22 @@ def _is_of_lists(term: Term) -> bool:
     return term.field in _OF_LISTS or (term.field == "is" and term.value == "favourite")
 
 
-def _alike(looks: semantic.Lookalikes, visible: QuerySet[MediaItem]) -> list[int]:
-    """Those of ``visible`` that look alike, the nearest first."""
+def _alike(
+    ask: Callable[..., semantic.Lookalikes], visible: QuerySet[MediaItem], most: int
+) -> tuple[semantic.Lookalikes, list[int]]:
+    """What looks alike, and those of it that are ``visible``, the nearest first.
+
+    ``most`` are asked for, and all where few of those are visible.
+    """
+    looks = ask(most=most)
+    alike = _of_visible(looks, visible)
+    if looks.more and len(alike) < FEW:
+        looks = ask(most=MOST_OF_ALL)
+        alike = _of_visible(looks, visible)
+    return looks, alike
+
+
+def _of_visible(looks: semantic.Lookalikes, visible: QuerySet[MediaItem]) -> list[int]:
     if not looks.similarities:
         return []
     found = set(ids_of(visible.filter(among(looks.similarities)).order_by()))

@@ -283,13 +283,18 @@ def write_immich_layout(target: Path, *, source: Path = FOLDER, rows: int | None
     return target
 
 
+def padded(folder: Path) -> OnnxDualEncoder:
+    """The weights in ``folder``, which from now on are given texts as long as they take."""
+    config = read_encoder_config(folder)
+    write_encoder_config(folder, replace(config, text=replace(config.text, is_padded=True)))
+    return OnnxDualEncoder(folder)
+
+
 @pytest.mark.parametrize("rows", [None, 1])
 def test_weights_in_the_layout_of_immich_give_the_same_vectors(
     tmp_path: Path, copied: Path, rows: int | None
 ) -> None:
-    config = read_encoder_config(copied)
-    write_encoder_config(copied, replace(config, text=replace(config.text, is_padded=True)))
-    encoder = OnnxDualEncoder(copied)
+    encoder = padded(copied)
     theirs = OnnxDualEncoder(write_immich_layout(tmp_path / "hub", rows=rows), rows=None if rows else 1)
     _, pictures = fresh_scenes(3, seed=7)
     np.testing.assert_allclose(theirs.embed_images(pictures), encoder.embed_images(pictures), atol=1e-6)

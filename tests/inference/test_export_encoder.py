@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from album.inference.export_encoders import (
     export_dual_encoder,
     quantize_dual_encoder,
 )
-from tests.inference.test_encoders import write_immich_layout
+from tests.inference.test_encoders import padded, write_immich_layout
 from tests.inference.tiny_clip import FOLDER, TORCH_FOLDER, fresh_scenes
 
 pytestmark = pytest.mark.torch
@@ -71,12 +70,9 @@ def test_onnx_in_fp32_agrees_with_torch_alone_and_in_batches(plain: Path) -> Non
 
 
 def test_a_text_has_the_same_vector_in_a_row_of_any_length(plain: Path, tmp_path: Path) -> None:
-    shutil.copytree(plain, tmp_path / "padded")
-    config = read_encoder_config(plain)
-    write_encoder_config(tmp_path / "padded", replace(config, text=replace(config.text, is_padded=True)))
-    any_length, padded = OnnxDualEncoder(plain), OnnxDualEncoder(tmp_path / "padded")
+    any_length, whole = OnnxDualEncoder(plain), padded(shutil.copytree(plain, tmp_path / "padded"))
     for texts in (PROBE_TEXTS, PROBE_TEXTS[4:5], ("red circle " * 50,)):
-        np.testing.assert_allclose(any_length.embed_texts(texts), padded.embed_texts(texts), atol=1e-5)
+        np.testing.assert_allclose(any_length.embed_texts(texts), whole.embed_texts(texts), atol=1e-5)
 
 
 def test_int8_stays_within_its_tolerance_and_is_smaller(plain: Path, tmp_path: Path) -> None:

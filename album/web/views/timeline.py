@@ -159,16 +159,17 @@ def _page(
     before, after = request.GET.get("before"), request.GET.get("after")
     place = Cursor.read(before) if before else None
     if room.shelf is not None and WITHOUT_CHOICE.issuperset(request.GET):
-        rows, older = cut(queries.shelf_rows(request.user, room.shelf, place, limit + 1), limit)
-        return rows, (rows[0].cursor if place and rows else None, older), []
-    items, chips = chosen(request, room)
-    if month:
-        items = queries.in_month(items, month)
-    if after:
-        items = queries.newer_than(items, Cursor.read(after))
+        found, chips = queries.shelf_rows(request.user, room.shelf, place, limit + 1), list[Chip]()
     else:
-        items = queries.older_than(items, place) if place else items.order_by("-timeline_at", "-pk")
-    rows, further = cut(queries.grid_rows(items[: limit + 1], request.user), limit)
+        items, chips = chosen(request, room)
+        if month:
+            items = queries.in_month(items, month)
+        if after:
+            items = queries.newer_than(items, Cursor.read(after))
+        else:
+            items = queries.older_than(items, place) if place else items.order_by("-timeline_at", "-pk")
+        found = queries.grid_rows(items[: limit + 1], request.user)
+    rows, further = cut(found, limit)
     if after:
         rows = rows[::-1]
         return rows, (further, rows[-1].cursor if rows else None), chips
