@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -63,19 +62,10 @@ def latest(clauses: Iterable[Clause], most: int, columns: tuple[str, ...] = ()) 
 
     Each of ``clauses`` ``is_indexed``, and one of them excludes nothing. Costs the same however many match.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(*_latest(clauses, most, columns))
-        return [pk for (pk,) in cursor.fetchall()]
-
-
-def among_latest(clauses: Iterable[Clause], most: int) -> Q:
-    """The condition that an item is one of ``latest``, which the database then need not tell."""
-    return Q(pk__in=RawSQL(*_latest(clauses, most)))  # noqa: S611 - as above
-
-
-def _latest(clauses: Iterable[Clause], most: int, columns: tuple[str, ...] = ()) -> tuple[str, list[Any]]:
     sql, values = _lookup(list(clauses), columns)
-    return f"{sql} ORDER BY {_key()} DESC LIMIT %s", [*values, most]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} ORDER BY {_key()} DESC LIMIT %s", [*values, most])
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _key() -> str:

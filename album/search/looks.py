@@ -6,8 +6,8 @@ Used by the helper process alone (``serve_search``): it loads numpy and ONNX Run
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,8 @@ from album.search.vectors import Likeness, VectorFile
 
 MOST_TEXTS = 500
 """Texts whose vectors are kept: 1 MB at 512 numbers."""
+TEXTS_S = 0.1
+"""Those who ask give up after a second, so a pass is not kept waiting for long by the texts of others."""
 REFRESH_S = 30
 OVERLAP = timedelta(minutes=2)
 """Longer than a batch takes to record an item, so that none is missed between two looks."""
@@ -66,7 +68,8 @@ class Looks:
         self._encoder = _open(entry, require(entry, cache), threads)
         dimension = self._encoder.dimension
         self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.rows", dimension)
-        self._texts: OrderedDict[str, FloatArray] = OrderedDict()
+        self._texts: dict[str, FloatArray] = {}
+        self._encoding = threading.Lock()
         self._backgrounds: FloatArray | None = None
         self._looked_at = -REFRESH_S * 2.0
         self.refresh()
@@ -114,19 +117,28 @@ class Looks:
         likenesses = self.file.likeness(numbers)
         return [self._found(likeness, most, likeness.level + likeness.scatter) for likeness in likenesses]
 
+    def vector_of(self, text: str) -> FloatArray:
+        """The vector of ``text``. Safe in any thread: one text is encoded while others are compared."""
+        if (known := self._texts.get(text)) is not None:
+            return known
+        with self._encoding:
+            if (vector := self._texts.get(text)) is None:
+                vector = self._texts[text] = self._encoder.embed_texts([text])[0]
+            if len(self._texts) > MOST_TEXTS:
+                del self._texts[next(iter(self._texts))]
+            return vector
+
+    def wait_for_texts(self) -> None:
+        """Returns when no text is being encoded, or after a while."""
+        if self._encoding.acquire(timeout=TEXTS_S):
+            self._encoding.release()
+
     def close(self) -> None:
-        self._encoder.close()
+        with self._encoding:
+            self._encoder.close()
 
     def _vectors(self, texts: Sequence[str]) -> FloatArray:
-        unknown = [text for text in dict.fromkeys(texts) if text not in self._texts]
-        for text, vector in zip(unknown, self._encoder.embed_texts(unknown) if unknown else (), strict=True):
-            self._texts[text] = vector
-        for text in texts:
-            self._texts.move_to_end(text)
-        vectors = np.stack([self._texts[text] for text in texts])
-        while len(self._texts) > MOST_TEXTS:
-            self._texts.popitem(last=False)
-        return vectors
+        return np.stack([self.vector_of(text) for text in texts])
 
     def _probable(self, likeness: Likeness, most: int) -> Found:
         """By the trained bias: the probability that the text is true of the picture."""

@@ -14,15 +14,17 @@ from album.queries.access import among, visible_among, visible_one_by_one
 from album.queries.pages import ids_of, newest_ids
 from album.search import semantic
 from album.search.filters import found_by, passing
-from album.search.fulltext import NAMING, among_latest, is_indexed, latest
+from album.search.fulltext import NAMING, is_indexed, latest
 from album.search.parse import Query, Term
 
-MOST = 1000
+MOST = 500
 """Items that are put in order. Who wants to see more sorts by date, or says more of what is looked for."""
 FEW = 200
 """With fewer than this many left for the viewer, what lies beyond the first ``MOST`` is asked for as well."""
 MOST_SIMILAR = 300
 """Pictures that are told to be like another one: what comes after them hardly is."""
+FEW_ENOUGH = 1000
+"""So many are put in order by date; more are found along the timeline."""
 MOST_OF_ALL = 200_000
 _OF_LISTS = ("", "tag", "album", "person", "place", "camera")
 _RANK_OFFSET = 60
@@ -50,11 +52,10 @@ def rank(query: Query, user: Viewer) -> Ranking:
     person or place (both newest first), and those that look like it (the most alike first).
     """
     visible = visible_one_by_one(user)
+    asked = semantic.asked_text(query.sentence, most=MOST) if describes_looks(query) else semantic.Lookalikes
     worded = _by_words(query, user, visible)
-    looks, alike = semantic.Lookalikes(), list[int]()
-    if describes_looks(query):
-        ask = partial(semantic.like_text, query.sentence)
-        looks, alike = _alike(ask, passing(visible, query.filters, user), MOST)
+    ask_for_all = partial(semantic.like_text, query.sentence)
+    looks, alike = _alike(asked(), ask_for_all, passing(visible, query.filters, user))
     plain = [clause for clause in query.free if is_indexed(clause)]
     named = set(latest(plain, MOST, NAMING)) if worded and alike and plain else set()
     lists = [worded, [pk for pk in worded if pk in named], alike[:MOST]]
@@ -66,8 +67,8 @@ def newest(query: Query, user: Viewer, most: int, before: Cursor | None = None) 
     """Ids of what ``user`` may see and ``query`` finds, newest first from ``before`` on, at most ``most``."""
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
     if any(not term.is_excluded for clause in indexed for term in clause):
-        found = latest(indexed, MOST)
-        if len(found) == MOST:
+        found = latest(indexed, FEW_ENOUGH)
+        if len(found) == FEW_ENOUGH:
             return _walked(query, user, most, before)
         others = [clause for clause in query.clauses if clause not in indexed]
         return ids_of(_from(passing(visible_among(user, found), others, user), before)[:most])
@@ -87,7 +88,8 @@ def _from(items: QuerySet[MediaItem], before: Cursor | None) -> QuerySet[MediaIt
 
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
     """What looks like this picture, of all that ``user`` may see."""
-    looks, alike = _alike(partial(semantic.like_picture, item_id), visible_one_by_one(user), MOST_SIMILAR)
+    ask = partial(semantic.like_picture, item_id)
+    looks, alike = _alike(ask(most=MOST_SIMILAR), ask, visible_one_by_one(user))
     return Ranking(alike[:MOST_SIMILAR], looks.similarities, looks.more, looks.problem)
 
 
@@ -113,11 +115,12 @@ def _by_words(query: Query, user: Viewer, visible: QuerySet[MediaItem]) -> list[
     indexed = [clause for clause in query.clauses if is_indexed(clause)]
     if len(indexed) < len(query.clauses) or not any(clause in query.free for clause in indexed):
         return newest(query, user, MOST)
-    ids = ids_of(_from(visible.filter(among_latest(indexed, MOST)), None))
-    if len(ids) >= FEW or len(latest(indexed, MOST)) < MOST:
+    found = latest(indexed, MOST)
+    ids = ids_of(_from(visible.filter(among(found)), None)) if found else []
+    if len(ids) >= FEW or len(found) < MOST:
         return ids
     # Most of what came in last is not for this viewer: the whole list is looked through.
-    return _walked(query, user, MOST)
+    return newest(query, user, MOST)
 
 
 def _is_of_lists(term: Term) -> bool:
@@ -126,13 +129,9 @@ def _is_of_lists(term: Term) -> bool:
 
 
 def _alike(
-    ask: Callable[..., semantic.Lookalikes], visible: QuerySet[MediaItem], most: int
+    looks: semantic.Lookalikes, ask: Callable[..., semantic.Lookalikes], visible: QuerySet[MediaItem]
 ) -> tuple[semantic.Lookalikes, list[int]]:
-    """What looks alike, and those of it that are ``visible``, the nearest first.
-
-    ``most`` are asked for, and all where few of those are visible.
-    """
-    looks = ask(most=most)
+    """``looks``, or all where few of those are ``visible``, and those of them that are, the nearest first."""
     alike = _of_visible(looks, visible)
     if looks.more and len(alike) < FEW:
         looks = ask(most=MOST_OF_ALL)

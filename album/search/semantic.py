@@ -15,8 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ def like_text(text: str, *, most: int) -> Lookalikes:
     return _ask({"text": text, "most": most})
 
 
+def asked_text(text: str, *, most: int) -> Callable[[], Lookalikes]:
+    """What waits for ``like_text``. The helper is asked already, and works while something else is done here."""
+    question, line = {"text": text, "most": most}, None
+    with suppress(OSError):  # nobody is there so far: who waits starts one
+        line = _call(question)
+    return partial(_ask, question, line)
+
+
 def like_picture(item_id: int, *, most: int) -> Lookalikes:
     """What looks like the picture of this item, which is not among them."""
     problem = "none"
@@ -65,25 +74,36 @@ def like_picture(item_id: int, *, most: int) -> Lookalikes:
     return Lookalikes(problem=problem)
 
 
-def _ask(question: dict[str, Any]) -> Lookalikes:
+def _ask(question: dict[str, Any], line: socket.socket | None = None) -> Lookalikes:
     with while_waiting():
-        return _answer(question)
+        return _answer(question, line)
 
 
-def _answer(question: dict[str, Any]) -> Lookalikes:
-    folder: Path = settings.VAR_DIR / "search"
+def _call(question: dict[str, Any]) -> socket.socket:
+    """The line on which the helper will answer. Raises OSError: there is none, or it does not listen."""
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.settimeout(PATIENCE_S)
+        with address_in(settings.VAR_DIR / "search") as address:
+            line.connect(address)
+        send_question(line, question)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def _answer(question: dict[str, Any], line: socket.socket | None) -> Lookalikes:
     deadline = time.monotonic() + PATIENCE_S
     while (left := deadline - time.monotonic()) > 0:
         try:
-            with socket.socket(socket.AF_UNIX) as line, address_in(folder) as address:
-                line.settimeout(left)
-                line.connect(address)
-                send_question(line, question)
-                answer = read_answer(line)
+            with line or _call(question) as called:
+                called.settimeout(left)
+                answer = read_answer(called)
         except (FileNotFoundError, ConnectionRefusedError):
             if not Embedding.objects.exists():
                 return Lookalikes(problem="none")
-            if not _start(folder):
+            if not _start(settings.VAR_DIR / "search"):
                 time.sleep(PAUSE_S)
         except (OSError, ValueError) as error:  # a timeout is an OSError
             logger.info("search by looks gave no answer: %r", error)

@@ -69,6 +69,7 @@ class Server:
         self._questions: queue.Queue[Question | None] = queue.Queue(MOST_LINES + 1)
         self._lines = threading.BoundedSemaphore(MOST_LINES)
         self._asked_at = time.monotonic()
+        self._looks: Looks | None = None
         self._is_ended = False
 
     def serve(self) -> None:
@@ -112,6 +113,9 @@ class Server:
                 line.settimeout(LINE_TIMEOUT_S)
                 question = Question.read(read_question(line))
                 self._asked_at = time.monotonic()
+                if question.text and self._looks:
+                    with suppress(AlbumError):  # the worker meets it too, and says so
+                        self._looks.vector_of(question.text)  # while what came before is compared
                 self._questions.put(question, timeout=LINE_TIMEOUT_S)
                 if question.is_answered.wait(LINE_TIMEOUT_S) and question.answer:
                     send_answer(line, question.answer)
@@ -122,39 +126,39 @@ class Server:
 
     def _work(self) -> None:
         """Opens the networks, then answers what waits, all at once. The only thread that knows the database."""
-        looks: Looks | None = None
         try:
             while not self._is_ended:
                 try:
-                    if looks is None:
-                        looks = self._open()
-                    looks.refresh()
+                    self._looks = self._looks or self._open()
+                    self._looks.refresh()
                 except AlbumError as error:
                     logger.warning("search by looks: %s", error)
                 finally:
                     connections.close_all()
                 if waiting := self._waiting():
-                    self._answer(looks, waiting)
+                    self._answer(waiting)
         finally:
-            if looks is not None:
-                looks.close()
+            if self._looks:
+                self._looks.close()
 
     def _waiting(self) -> list[Question]:
         """All questions that are there, once there is one; none after a while without."""
         waiting = []
         try:
             waiting.append(self._questions.get(timeout=LOOK_S))
+            if self._looks:
+                self._looks.wait_for_texts()  # so mostly this pass answers them too
             while len(waiting) < MOST_AT_ONCE:
                 waiting.append(self._questions.get_nowait())
         except queue.Empty:
             pass
         return [question for question in waiting if question is not None]
 
-    def _answer(self, looks: Looks | None, waiting: list[Question]) -> None:
-        if looks:
+    def _answer(self, waiting: list[Question]) -> None:
+        if self._looks:
             for asked in (_told_by_text, _told_by_vector):
                 try:
-                    asked(looks, waiting)
+                    asked(self._looks, waiting)
                 except AlbumError as error:
                     logger.warning("search by looks: %s", error)
         for question in waiting:

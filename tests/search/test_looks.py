@@ -108,6 +108,23 @@ def test_more_than_asked_for_is_told(looks: Looks) -> None:
     assert (len(one.items), one.more, all_of_them.more) == (1, True, False)
 
 
+def test_texts_are_encoded_once_and_the_oldest_are_forgotten(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks_module, "MOST_TEXTS", 3)
+    encoded: list[str] = []
+    embed_texts = looks._encoder.embed_texts
+
+    def embed_and_note(texts: list[str]) -> Any:
+        encoded.extend(texts)
+        return embed_texts(texts)
+
+    monkeypatch.setattr(looks._encoder, "embed_texts", embed_and_note)
+    asked = ["red", "red", "blue", "green", "star", "star", "red"]
+    vectors = [looks.vector_of(text) for text in asked]
+    assert encoded == ["red", "blue", "green", "star", "red"]
+    assert (vectors[0] == vectors[-1]).all()
+    assert not (vectors[0] == vectors[2]).all()
+
+
 def test_similar_pictures_begin_with_the_picture_itself(items: list[MediaItem], looks: Looks) -> None:
     vector = np.asarray(scenes()[1][7], "<f2").tobytes()
     found = looks.of_pictures([vector], 5)[0]

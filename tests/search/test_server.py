@@ -34,14 +34,25 @@ class FakeLooks(Looks):
 
     def __init__(self) -> None:
         self.batches: list[int] = []
-        self.pause_s = 0.0
+        self.pause_s = self.text_s = 0.0
+        self._encoding = threading.Lock()
+        self.is_comparing = False
+        self.met_comparing: list[bool] = []
 
     def refresh(self) -> None: ...
 
     def close(self) -> None: ...
 
+    def vector_of(self, text):
+        self.met_comparing.append(self.is_comparing)
+        with self._encoding:
+            time.sleep(self.text_s)
+        return np.zeros(1, np.float32)
+
     def of_texts(self, texts, most):
+        self.is_comparing = True
         time.sleep(self.pause_s)
+        self.is_comparing = False
         self.batches.append(len(texts))
         return [Found(np.array([7, 8]), np.array([0.75, 0.5], np.float32), False) for _ in texts]
 
@@ -90,6 +101,14 @@ def test_texts_and_pictures_are_answered(cast: Cast, fake: FakeLooks) -> None:
     assert semantic.like_picture(pk, most=10) == semantic.Lookalikes({7: 1.0}, more=True)
 
 
+def test_the_helper_works_before_anybody_waits(cast: Cast, fake: FakeLooks) -> None:
+    analyzed(cast)
+    assert not semantic.like_text("first", most=10).problem  # the helper listens now
+    waiting = semantic.asked_text("a dog", most=10)
+    wait_until(lambda: fake.batches == [1, 1], 5, "the question is answered")
+    assert waiting() == semantic.Lookalikes({7: 0.75, 8: 0.5})
+
+
 def test_a_picture_with_a_vector_by_other_weights_says_so(cast: Cast, fake: FakeLooks) -> None:
     assert semantic.like_picture(analyzed(cast, "others"), most=1).problem == "other weights"
 
@@ -107,6 +126,26 @@ def test_what_is_asked_at_once_is_answered_at_once(cast: Cast, fake: FakeLooks) 
     assert answers == [semantic.Lookalikes({7: 0.75, 8: 0.5})] * 6
     assert max(fake.batches) >= 4
     assert len(fake.batches) <= 3
+
+
+def test_a_text_is_encoded_while_others_are_compared(cast: Cast, fake: FakeLooks) -> None:
+    analyzed(cast)
+    fake.pause_s = 0.8
+    first = threading.Thread(target=semantic.like_text, args=("a dog",), kwargs={"most": 5})
+    first.start()
+    wait_until(lambda: fake.is_comparing, 5, "the first is compared")
+    semantic.like_text("a cat", most=5)
+    first.join()
+    assert fake.met_comparing[-1]
+
+
+def test_texts_that_are_being_encoded_are_compared_in_one_pass(cast: Cast, fake: FakeLooks) -> None:
+    analyzed(cast)
+    assert not semantic.like_text("first", most=5).problem  # the helper is open now
+    fake.text_s = 0.03
+    waiting = [semantic.asked_text(f"text {number}", most=5) for number in range(8)]
+    assert [wait().problem for wait in waiting] == [""] * 8
+    assert len(fake.batches) < 1 + 8
 
 
 def test_who_answers_too_late_is_not_waited_for(cast: Cast, fake: FakeLooks) -> None:

@@ -35,7 +35,7 @@ def notes(client: Client, text: str) -> dict[int, str]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """What the helper process answers; fill it."""
     answer: dict[int, float] = {}
-    monkeypatch.setattr(semantic, "_ask", lambda question: semantic.Lookalikes(dict(answer)))
+    monkeypatch.setattr(semantic, "_ask", lambda question, line=None: semantic.Lookalikes(dict(answer)))
     return answer
 
 
@@ -91,7 +91,7 @@ def test_who_sees_few_of_the_nearest_is_shown_those_further_away(
     embed(asked, near, far, *hidden)
     alike = {item.pk: 0.9 - place / 10 for place, item in enumerate([near, *hidden, far])}
 
-    def answer(question: dict[str, Any]) -> semantic.Lookalikes:
+    def answer(question: dict[str, Any], line: Any = None) -> semantic.Lookalikes:
         told = dict(list(alike.items())[: 3 if question["most"] <= ranking.MOST + 1 else None])
         return semantic.Lookalikes(told, more=len(told) < len(alike))
 
@@ -114,7 +114,7 @@ def test_without_the_helper_words_alone_find_and_the_page_says_so(
 ) -> None:
     (item,) = make_rows(cast.alice, 1, title="beach")
     embed(item)
-    monkeypatch.setattr(semantic, "_ask", lambda question: semantic.Lookalikes(problem=problem))
+    monkeypatch.setattr(semantic, "_ask", lambda question, line=None: semantic.Lookalikes(problem=problem))
     page = alice_client.get("/search/", {"q": "beach"}).content.decode()
     assert words in page
     assert f'data-id="{item.pk}"' in page
