@@ -16,6 +16,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.browser import COMPLAINTS, DESKTOP, KEPT, OpenPage, Screen, SignIn
+from tests.e2e.large_library import CHROMIUM_FLAGS
 from tests.faults.installation import Installation
 from tests.faults.servers import Redis
 from tests.faults.web import WebServer
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from tests.cast import Cast
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb")
 FAILED = pytest.StashKey[bool]()
 
 expect.set_options(timeout=25_000)
@@ -53,7 +53,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("chromium is not installed; scripts/test installs it")
-    browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
     yield browser
     browser.close()
 

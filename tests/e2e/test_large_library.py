@@ -6,46 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.browser import OpenPage, Screen, complaints, wait_for_pictures
 from tests.e2e.conftest import RealAlbum, installed_album
+from tests.e2e.large_library import LARGEST_PAINT, MAKE_LIBRARY, OWN_FILES, SLOW_DOWN
 
 PHOTOS = 2000
 LCP_MAX_MS, OWN_MAX_BYTES = 4500, 100_000
-"""Measured: 1260 to 1710 ms on a quiet machine of two cores, 2026-11. Here other tests share them."""
-SLOW_DOWN = 4
+"""The target of 1,500 ms is measured by ``scripts/bench web --only paint``. Here other tests share the cores."""
 TRIES = 3
 """Other work on this machine only ever makes a page later: the best of a few tells what the page itself needs."""
 TALL = Screen("tall", 1280, 2400)
 STRIDE_PX, TILES_MAX = 2200, 300
-
-MAKE_LIBRARY = """
-    import os, random, shutil
-    from datetime import UTC, datetime, timedelta
-    from django.contrib.auth.models import User
-    from album.models import MediaItem
-    from album.preparation.paths import rendition_path
-    from tests.cast import make_photo, scene_bytes
-    alice, dice, at = User.objects.get(username="alice"), random.Random(1), datetime(2026, 11, 1, 18, tzinfo=UTC)
-    shapes = ((1200, 900), (900, 1200), (1600, 900), (1000, 1000))
-    drawn = [make_photo(alice, content=scene_bytes(seed=n, size_px=shapes[n % 4])) for n in range(24)]
-    same = "kind mime_type size_bytes width_px height_px placeholder preview_status prepared_at".split()
-    rows = []
-    for n in range({count} - len(drawn)):
-        at -= timedelta(minutes=dice.choice((1, 2, 5, 120)) if dice.random() < .9 else 5000)
-        values = {{name: getattr(drawn[n % 24], name) for name in same}}
-        rows.append(MediaItem(owner=alice, original=drawn[n % 24].original.name, original_name=f"IMG_{{n:04}}.jpg",
-                              sha256=f"{{n:064x}}", timeline_at=at, **values))
-        shutil.copytree(rendition_path(drawn[n % 24], ""), rendition_path(rows[n], ""), copy_function=os.link)
-    MediaItem.objects.bulk_create(rows)
-"""
-LARGEST_PAINT = """() => new Promise((told) => new PerformanceObserver((list) => {
-    const last = list.getEntries().at(-1); told([last.startTime, last.url, last.size]);
-}).observe({type: "largest-contentful-paint", buffered: true}))"""
-OWN_FILES = """() => performance.getEntriesByType("resource")
-    .filter(({name}) => /\\/static\\/album\\/.*\\.(js|css)$/.test(name))
-    .map(({name, encodedBodySize}) => [name.split("/").at(-1), encodedBodySize])"""
 
 IS_FILLED = """() => {
     const around = document.querySelector("[data-grid]").getBoundingClientRect(), heading = 60;
@@ -54,6 +27,14 @@ IS_FILLED = """() => {
         if (!boxes.some(({top, bottom}) => top - heading <= y && y <= bottom + heading)) return false;
     }
     return true; }"""
+
+ALL_IDS = """async () => {
+    const {grid} = document.querySelector("[data-grid]"), ids = [];
+    for (let at = 0, row; (row = await grid.load(at)); at++) ids.push(row.id);
+    return ids; }"""
+WITHOUT_PAUSES = """
+    const soon = window.setTimeout;
+    window.setTimeout = (act, wait, ...more) => (wait >= 1000 ? 0 : soon(act, wait, ...more));"""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +103,91 @@ def test_scrolling_shows_every_photo_and_keeps_few_elements(
     assert len(wanted) == PHOTOS
     assert sorted(seen) == sorted(wanted)
     assert complaints(page) == []
+
+
+def test_months_that_could_not_be_fetched_are_asked_for_again_and_hide_nothing(
+    album: RealAlbum, alice: object, open_page: OpenPage
+) -> None:
+    page, tries, is_away = open_page(storage_state=alice, service_workers="block"), [], True
+
+    def answer(route: Route) -> None:
+        tries.append(route.request.url)
+        route.abort("connectionrefused") if is_away else route.continue_()
+
+    page.route("**/timeline/months/", answer)
+    page.goto(album.url)
+    page.wait_for_function("() => document.querySelector('[data-grid]').grid?.count")
+    page.evaluate("() => document.querySelector('[data-grid]').grid.load(250)")  # read on meanwhile
+    is_away = False
+    page.wait_for_function("() => document.querySelector('[data-grid]').grid.scrubber")
+    assert len(tries) > 1
+    expect(page.get_by_role("slider", name="Dates")).to_be_visible()
+    ids = page.evaluate(ALL_IDS)
+    assert ids == album.installation.ask(
+        "list(MediaItem.objects.order_by('-timeline_at', '-pk').values_list('pk', flat=True))"
+    )
+
+
+def test_months_are_asked_for_as_soon_as_the_connection_is_back(
+    album: RealAlbum, alice: object, open_page: OpenPage
+) -> None:
+    page, tries = open_page(storage_state=alice, service_workers="block"), []
+    page.add_init_script(WITHOUT_PAUSES)
+
+    def answer(route: Route) -> None:
+        tries.append(route.request.url)
+        route.abort("connectionrefused") if len(tries) == 1 else route.continue_()
+
+    page.route("**/timeline/months/", answer)
+    page.goto(album.url, wait_until="networkidle")
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    expect(page.get_by_role("slider", name="Dates")).to_be_visible()
+    assert len(tries) == 2
+
+
+def test_a_tile_keeps_the_focus_when_the_months_come(album: RealAlbum, alice: object, open_page: OpenPage) -> None:
+    page, waiting = open_page(storage_state=alice, service_workers="block"), list[Route]()
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/timeline/months/", hold)
+    page.goto(album.url)
+    page.locator("[data-grid] .tile a").nth(1).focus()
+    page.wait_for_timeout(100)  # the request is there by now, or comes while the next line waits
+    page.wait_for_function("() => document.activeElement.closest('.tile')")
+    waiting[0].continue_()
+    expect(page.get_by_role("slider", name="Dates")).to_be_visible()
+    assert page.evaluate("[...document.querySelectorAll('.tile a')].indexOf(document.activeElement)") == 1
+
+
+def test_what_was_chosen_before_the_scripts_came_stays_chosen(
+    album: RealAlbum, alice: object, open_page: OpenPage
+) -> None:
+    made = "Album.objects.create(owner=User.objects.get(username='alice'), title='Chosen').pk"
+    pk = album.installation.ask(made)
+    page = open_page(storage_state=alice)
+    page.goto(f"{album.url}/albums/{pk}/add/")
+    first, second, third = page.evaluate(
+        "[...document.querySelectorAll('.tile')].slice(0, 3).map((tile) => tile.dataset.id)"
+    )
+    with page.expect_navigation():  # as the button does that is there without scripts
+        page.evaluate(
+            """(ids) => {
+                const form = document.getElementById("chosen");
+                form.elements.ids.value = ids;
+                form.insertAdjacentHTML("beforeend", '<input type="hidden" name="leaf">');
+                form.submit(); }""",
+            f"{first},{second}",
+        )
+    expect(page.locator("#chosen output")).to_have_text("Selected: 2")
+    page.locator(f".tile[data-id='{third}'] a").click()
+    expect(page.locator("#chosen output")).to_have_text("Selected: 3")
+    page.locator("#chosen").get_by_role("button", name="Add").click()
+    expect(page).to_have_url(f"{album.url}/albums/{pk}/")
+    held = album.installation.ask(f"sorted(Album.objects.get(pk={pk}).items.values_list('pk', flat=True))")
+    assert held == sorted(map(int, (first, second, third)))
 
 
 def is_at_end(page: Page) -> bool:

@@ -297,6 +297,29 @@ def test_photos_are_chosen_from_the_own_timeline_without_what_is_there(cast: Cas
     assert "nothing in your timeline" in client_of(eve).get(address).content.decode()
 
 
+def test_without_javascript_what_was_checked_is_carried_on_to_the_next_page(
+    cast: Cast, alice_client: Client
+) -> None:
+    rows = make_rows(cast.alice, 130)
+    address, chosen = f"/albums/{cast.shared.pk}/add/", list[str]()
+    page = alice_client.get(address).content.decode()
+    assert "Selected" not in re.findall(r"<output>(.*)</output>", page)[0]
+    for leaf in ([rows[-1], rows[-2]], []):
+        there = re.findall(r'name="leaf" formaction="([^"]+)"', page)
+        answer = alice_client.post(
+            address + there[0], {"ids": [*chosen, *(str(row.pk) for row in leaf)], "leaf": ""}
+        )
+        page = answer.content.decode()
+        chosen = re.findall(r'name="ids" id="chosen-ids" value="([\d,]+)"', page)
+        assert (answer.status_code, chosen) == (200, [f"{rows[-1].pk},{rows[-2].pk}"])
+        assert "<output>Selected: 2</output>" in page
+        assert not cast.shared.items.exists()
+    shown = re.findall(r'<input type="checkbox" name="ids" value="(\d+)"', page)
+    assert len(shown) == 10 and 'name="leaf"' not in page
+    alice_client.post(address, {"ids": [*chosen, shown[0]]})
+    assert set(cast.shared.items.values_list("pk", flat=True)) == {rows[-1].pk, rows[-2].pk, int(shown[0])}
+
+
 @pytest.mark.parametrize("ids", ["", "x", "1,", "9" * 30, "-1", ",".join(map(str, range(1, 5002)))])
 def test_a_choice_that_is_none_is_refused_with_words(cast: Cast, alice_client: Client, ids: str) -> None:
     make_rows(cast.alice, 1)

@@ -26,6 +26,11 @@ def test_the_manifest_names_icons_that_are_there_and_where_to_share_to(client: C
     assert (app["share_target"]["action"], app["display"]) == ("/share-target/", "standalone")
 
 
+def test_what_names_no_icon_has_that_of_the_album(client: Client) -> None:
+    answer = client.get("/favicon.ico")
+    assert find(answer.headers["Location"].removeprefix("/static/"))
+
+
 def test_the_worker_stands_at_the_root_and_the_offline_page_shows_nobody(client: Client, cast: Cast) -> None:
     worker = client.get("/service-worker.js")
     assert (worker.status_code, worker.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")

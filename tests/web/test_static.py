@@ -38,6 +38,12 @@ def test_every_icon_that_a_template_or_script_names_is_on_the_sheet() -> None:
     assert used and {(where, name) for where, name in used if name not in drawn} == set()
 
 
+def test_what_the_grid_imports_is_fetched_beside_it() -> None:
+    fetched = (ALBUM / "templates/album/_grid_modules.html").read_text()
+    imported = IMPORT.findall((ALBUM / "static/album/js/grid.js").read_text())
+    assert imported and sorted(f"./{name}" for name in re.findall(r"album/js/([^']+)", fetched)) == sorted(imported)
+
+
 def test_every_static_file_that_a_template_names_is_there() -> None:
     named = {
         (path.name, name) for path in templates() for name in re.findall(r"{% static '([^']+)'", path.read_text())

@@ -28,16 +28,23 @@ MOST_ADDED = 5000
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def album_add(request: MemberRequest, pk: int) -> HttpResponse:
-    """The own timeline without what is in the album already, to choose from; a POST puts ``ids`` into it."""
+    """The own timeline without what is in the album already, to choose from; a POST puts ``ids`` into it.
+
+    With ``leaf`` it shows the next page instead, which keeps them: how those without JavaScript go on.
+    """
     here = _fillable(request, pk)
-    if request.method == "POST":
-        return _add(request, here)
+    chosen = ",".join(filter(None, request.POST.getlist("ids")))
+    if request.method == "POST" and "leaf" not in request.POST:
+        return _add(request, here, chosen)
     try:
+        count = len(read_ids(chosen, MOST_ADDED)) if chosen else 0
         grid = page_grid(request, "album:album_add", pk, _others(request, here))
     except AlbumError as error:
         messages.error(request, str(error))
         return redirect("album:album_add", pk)
-    return render(request, "album/album_add.html", {"album": here, "grid": replace(grid, form="chosen")})
+    context = {"album": here, "grid": replace(grid, form="chosen"), "chosen": chosen}
+    context["selected"] = _("Selected: {count}").replace("{count}", str(count)) if count else ""
+    return render(request, "album/album_add.html", context)
 
 
 @require_safe
@@ -54,9 +61,9 @@ def album_add_months(request: MemberRequest, pk: int) -> HttpResponse:
     return months_answer(_others(request, _fillable(request, pk)))
 
 
-def _add(request: MemberRequest, here: Album) -> HttpResponse:
+def _add(request: MemberRequest, here: Album, chosen: str) -> HttpResponse:
     try:
-        ids = read_ids(",".join(filter(None, request.POST.getlist("ids"))), MOST_ADDED)
+        ids = read_ids(chosen, MOST_ADDED)
         pieces = [ids[start : start + bulk.MOST_ITEMS] for start in range(0, len(ids), bulk.MOST_ITEMS)]
         outcomes = [bulk.add_to_album(user=request.user, ids=piece, album_id=here.pk) for piece in pieces]
     except AlbumError as error:

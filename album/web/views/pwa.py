@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
@@ -41,6 +41,12 @@ def manifest(request: HttpRequest) -> HttpResponse:
         },
     }
     return JsonResponse(app, content_type="application/manifest+json", headers={"Cache-Control": DAY})
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where the icon lies: browsers ask for it beside what names none, as the admin and originals do."""
+    return HttpResponseRedirect(static("album/icon.svg"), headers={"Cache-Control": DAY})
 
 
 @require_safe

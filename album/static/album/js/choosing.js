@@ -13,3 +13,6 @@ document.addEventListener("album:selection", ({ detail: { grid, ids: { size } } 
   if (size) announce(count.textContent);
   ids.value = [...grid.selected].join(",");
 });
+
+// What was chosen before this script was there, on this page or an earlier one.
+if (ids.value) document.querySelector("[data-grid]").grid.select(ids.value.split(","));

@@ -2,15 +2,15 @@
 
 import { blur, dress, make_tile, show } from "./tile.js";
 
-const ROOM_FOR_NAME = 330, ROOM_FOR_WEEKDAY = 205; // pixels; a day that has less is named in short
+const SHORT = { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" };
+const NAMES = [ // pixels from which on a day is named like this
+  [330, { dateStyle: "full", timeZone: "UTC" }], [205, { ...SHORT, weekday: "short" }], [0, SHORT],
+];
 
 export class Drawing {
   constructor(grid) {
     this.grid = grid;
-    this.days = new Intl.DateTimeFormat(grid.language, { dateStyle: "full", timeZone: "UTC" });
-    const short = { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" };
-    this.dates = new Intl.DateTimeFormat(grid.language, short);
-    this.short_days = new Intl.DateTimeFormat(grid.language, { ...short, weekday: "short" });
+    this.formats = new Map(); // each takes as long as many tiles, and mostly one is needed
   }
 
   /** Makes elements of what stands between two heights of `section`, and of nothing else. */
@@ -57,8 +57,9 @@ export class Drawing {
   }
 
   names(room) {
-    if (room < ROOM_FOR_WEEKDAY) return this.dates;
-    return room < ROOM_FOR_NAME ? this.short_days : this.days;
+    const [, form] = NAMES.find(([least]) => room >= least);
+    if (!this.formats.has(form)) this.formats.set(form, new Intl.DateTimeFormat(this.grid.language, form));
+    return this.formats.get(form);
   }
 
   tile(section, i, hurried) {

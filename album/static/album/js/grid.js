@@ -60,7 +60,6 @@ export class Grid {
     element.grid = this;
     this.texts = element.dataset;
     this.language = document.documentElement.lang || "en";
-    this.months = new Intl.DateTimeFormat(this.language, { month: "long", year: "numeric", timeZone: "UTC" });
     this.places = new Map(); // id → [section, place in it]
     this.current = null; // the id that Tab reaches
     this.picking = new Picking(this);
@@ -75,7 +74,7 @@ export class Grid {
     this.listen();
     this.resize();
     element.classList.add("ready");
-    if (this.texts.months) this.divide(answer);
+    if (this.texts.months) this.divide();
   }
 
   get count() { return this.sections.reduce((sum, section) => sum + (section.count ?? section.rows.length), 0); }
@@ -165,33 +164,43 @@ export class Grid {
 
   make_section(month, count) {
     const element = document.createElement("section");
-    if (month) element.dataset.name = this.months.format(new Date(`${month}-01T00:00Z`));
+    if (month) {
+      this.months ??= new Intl.DateTimeFormat(this.language, { month: "long", year: "numeric", timeZone: "UTC" });
+      element.dataset.name = this.months.format(new Date(`${month}-01T00:00Z`));
+    }
     return { month, count, element, rows: [], next: undefined, layout: null, height: 0, tiles: new Map(), heads: [] };
   }
 
   /** Makes months of what is there by now, as soon as their counts have come. */
-  async divide(answer) {
-    const months = await this.get(this.texts.months, {});
-    if (!months?.length) return;
+  async divide() {
     const [whole] = this.sections;
+    let months, tries = 0;
+    for (; !(months = await this.ask(this.texts.months).catch(given_up)); tries++) {
+      await new Promise((go) => { setTimeout(go, 1000 * 2 ** Math.min(tries, 6)); addEventListener("online", go, { once: true }); });
+    }
+    while (whole.coming) await whole.coming; // else its rows would be put where nobody looks
+    if (!months.length) return;
+    const focused = document.activeElement;
     this.anchored(() => {
       this.sections = months.map(([month, count]) => this.make_section(month, count));
-      const last = answer.rows.at(-1)?.day.slice(0, 7);
+      const last = whole.rows.at(-1)?.day.slice(0, 7);
       for (const section of this.sections) {
         section.rows = whole.rows.filter((row) => row.day.slice(0, 7) === section.month);
         if (!section.rows.length) continue;
-        section.next = section.month === last && answer.next ? answer.next : null;
+        section.next = section.month === last && whole.next ? whole.next : null;
         if (section.next === null) section.count = section.rows.length;
         this.index(section);
       }
+      for (const [i, tile] of whole.tiles) this.written.set(whole.rows[i].id, tile);
       this.drawing.undress(whole);
       whole.element.replaceWith(...this.sections.map((section) => section.element));
       this.sections.forEach((section) => this.arrange(section));
     });
+    focused.focus({ preventScroll: true }); // a tile loses it where it is put elsewhere
     this.scrubber = new Scrubber(this);
     this.scrubber.follow();
     this.tell("album:rows");
-    await find_place(this);
+    if (!tries) await find_place(this); // later somebody may have gone on
     keep_place(this);
   }
 
@@ -219,15 +228,20 @@ export class Grid {
     return section.coming;
   }
 
-  async get(address, parameters) {
+  async ask(address, parameters = {}) {
     const url = new URL(address, location.href);
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+    const response = await fetch(url, { headers: { Accept: "application/json" } });
+    if (response.redirected || response.status === 401) { location.reload(); return null; } // signed out
+    if (!response.ok) throw new Error(response.status);
+    return response.json();
+  }
+
+  async get(address, parameters) {
     try {
-      const response = await fetch(url, { headers: { Accept: "application/json" } });
-      if (response.redirected || response.status === 401) { location.reload(); return null; } // signed out
-      if (!response.ok) throw new Error(response.status);
+      const answer = await this.ask(address, parameters);
       this.failed = false;
-      return await response.json();
+      return answer;
     } catch {
       this.failed = true;
       setTimeout(() => { this.failed = false; this.draw(); }, 5000);
@@ -391,7 +405,9 @@ export class Grid {
     const detail = { row: this.row(id), index: this.index_of(id) };
     if (event.target.closest("a") && !this.tell("album:open", detail, { cancelable: true })) event.preventDefault();
   }
-
 }
+
+/** Nothing where asking again is no use, as for what is forbidden; null where it is. */
+function given_up({ message }) { return ["403", "404"].includes(message) ? [] : null; }
 
 for (const element of document.querySelectorAll("[data-grid]")) new Grid(element);

@@ -12,6 +12,12 @@ const AHEAD = 12;
 let current = null;
 let wantsPanel = false;
 
+const styles = [...document.querySelectorAll("link[data-lightbox]")];
+const applyStyles = () => styles.forEach((link) => { link.media = "all"; });
+const isLoaded = new Promise((done) => addEventListener("load", done)).then(applyStyles);
+const haveCome = styles.map((link) => link.sheet || new Promise((done) => link.addEventListener("load", done)));
+const areStyled = Promise.race([isLoaded, Promise.all(haveCome)]); // one that fails is not waited for for ever
+
 document.addEventListener("album:open", (event) => {
   if (!given) return;
   event.preventDefault();
@@ -40,7 +46,9 @@ document.body.addEventListener("album:edited", () => {
 
 async function open(grid, index) {
   if (current) return;
-  const { default: PhotoSwipe } = await import("../../vendor/photoswipe/photoswipe.esm.min.js");
+  applyStyles();
+  const [{ default: PhotoSwipe }] = await Promise.all([import("../../vendor/photoswipe/photoswipe.esm.min.js"), areStyled]);
+  if (current) return; // opened twice meanwhile
   const text = given.dataset;
   const pswp = new PhotoSwipe({
     index,

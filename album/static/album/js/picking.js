@@ -87,7 +87,7 @@ export class Picking {
   }
 
   async ids_of_day(section, day) {
-    while (section.next !== null && section.rows.at(-1)?.day === day) {
+    while (this.grid.sections.includes(section) && section.next !== null && section.rows.at(-1)?.day === day) {
       if (!(await this.grid.fetch_piece(section))) break;
     }
     return section.rows.filter((row) => row.day === day).map((row) => row.id);

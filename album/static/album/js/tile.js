@@ -59,9 +59,10 @@ export function show(tile, row) {
   image.addEventListener("error", done, { once: true });
 }
 
-/** The blurred picture of `row` as the ground of its tile. */
+/** The blurred picture of `row` as the ground of its tile, unless the picture itself is there. */
 export function blur(tile, row) {
-  if (!row.placeholder || tile.querySelector("canvas")) return;
+  const image = tile.querySelector("img");
+  if (!row.placeholder || tile.querySelector("canvas") || (image.complete && image.naturalWidth)) return;
   const canvas = element("canvas");
   canvas.width = canvas.height = SIDE;
   canvas.setAttribute("aria-hidden", "true");
