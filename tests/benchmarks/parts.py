@@ -23,9 +23,8 @@ NIGHT = 500
 SHARED_ROWS = 2000
 FAIR_SYNC_MS = 0.6
 """On a disk that takes longer to make one page durable, the wall clock tells of the disk."""
-WORKER = ("-m", "celery", "-A", "photo_album", "worker", "-Q", "media,ai", "-c", "1")
-QUIETLY = ("--without-gossip", "--without-mingle")
-BEAT = ("-m", "celery", "-A", "photo_album", "beat", "--pidfile=")
+WORKER, BEAT = ("-m", "photo_album.celery_worker"), ("-m", "photo_album.celery_beat")
+"""As the units start them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def album_of(photos: int, **env: str) -> Iterator[Installation]:
         files = Path(installation.folder, "photos")
         files.mkdir()
         for path in make_photos(PHOTOS, photos):
-            files.joinpath(path.name).symlink_to(path)
+            files.joinpath(path.name).hardlink_to(path)  # an import follows no symbolic links
         installation.manage("import_folder", str(files), "--owner", "admin", "--no-progress")
         for weights_id in (BLIP_ID, CLIP_ID):
             installation.manage("import_models", str(WEIGHTS / weights_id), "--model", weights_id)
@@ -163,13 +162,17 @@ def _at_rest() -> Iterator[Figure]:
         redis = Redis(Path(folder))
         try:
             with installed(CELERY_BROKER_URL=redis.url, CELERY_RESULT_BACKEND=redis.url) as installation:
-                worker, beat = installation.start(*WORKER, *QUIETLY), installation.start(*BEAT)
+                worker, beat = installation.start(*WORKER, WORKER_QUEUES="media"), installation.start(*BEAT)
                 tasks = "__import__('django_celery_beat.models').models.PeriodicTask.objects.count()"
                 wait_until(lambda: installation.ask(tasks) >= 3, 60, "beat has its entries")
-                for name, process, most in (("worker", worker, 90), ("beat", beat, 65)):
+                for name, process, most in (("worker of one lane", worker, 90), ("beat", beat, 65)):
                     yield Figure(f"{name} at rest, PSS with children", _rest_mib(process), "MiB", most=most)
                     heavy = [lib for lib in ("onnxruntime", "torch", "libav") if lib in _mapped(process)]
                     yield Figure(f"{name}: heavy libraries mapped", len(heavy), most=0, note=", ".join(heavy))
+                worker.terminate()
+                worker.wait(60)
+                both = _rest_mib(installation.start(*WORKER))
+                yield Figure("worker of both lanes, as it is installed: PSS with children", both, "MiB")
         finally:
             redis.stop()
 

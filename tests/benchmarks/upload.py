@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from tests.benchmarks.measuring import FOLDER, Figure, in_turns, median_ratio, pss_mib
-from tests.faults.installation import Installation
+from tests.benchmarks.measuring import Figure, in_turns, median_ratio, pss_mib
+from tests.benchmarks.parts import installed
 from tests.faults.web import WebServer, make_alice
 
 FILES, FILE_BYTES, CLIENTS, ROUNDS = 200, 4_000_000, 4, 5
@@ -62,15 +61,10 @@ def figures() -> Iterator[Figure]:
 
 @contextmanager
 def _server() -> Iterator[WebServer]:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="upload-") as folder:
-        installation = Installation(Path(folder), {"CELERY_BROKER_URL": "filesystem://localhost"})
-        try:
-            make_alice(installation)
-            with WebServer(installation) as server:
-                yield server
-        finally:
-            installation.end()
+    with installed(CELERY_BROKER_URL="filesystem://localhost") as installation:
+        make_alice(installation)
+        with WebServer(installation) as server:
+            yield server
 
 
 def _pieces(size_bytes: int) -> tuple[bytes, ...]:

@@ -9,21 +9,20 @@ import json
 import re
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import psutil
 
-from tests.benchmarks import web_files, web_search
+from tests.benchmarks import web_files, web_paint, web_search
 from tests.benchmarks.command import Part, run_parts
-from tests.benchmarks.measuring import FOLDER, MB, Figure
+from tests.benchmarks.measuring import MB, Figure
+from tests.benchmarks.parts import installed
 from tests.faults.installation import Installation
 from tests.faults.web import Member, WebServer, make_alice
 
@@ -94,15 +93,10 @@ class Load:
 @contextmanager
 def library(rows: int) -> Iterator[Installation]:
     """An installation in which alice has ``rows`` items without files, and its web server is yet to be started."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="web-") as folder:
-        installation = Installation(Path(folder), {"CELERY_BROKER_URL": "filesystem://localhost"})
-        try:
-            make_alice(installation)
-            installation.python(MAKE_LIBRARY.format(count=rows))
-            yield installation
-        finally:
-            installation.end()
+    with installed(CELERY_BROKER_URL="filesystem://localhost") as installation:
+        make_alice(installation)
+        installation.python(MAKE_LIBRARY.format(count=rows))
+        yield installation
 
 
 def load(server: WebServer, member: Member, addresses: Sequence[str], requests: int) -> Load:
@@ -216,6 +210,7 @@ PARTS: dict[str, Part[Size]] = {
     "timeline": ("Timeline", timeline),
     "search": ("Search", search),
     "files": ("Thumbnails", lambda size: web_files.figures()),
+    "paint": ("Timeline in a browser", lambda size: web_paint.figures()),
 }
 
 

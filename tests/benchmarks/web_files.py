@@ -5,16 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 from statistics import quantiles
 
 import psutil
 
-from tests.benchmarks.measuring import FOLDER, Figure
+from tests.benchmarks.measuring import Figure
+from tests.benchmarks.parts import installed
 from tests.faults.installation import Installation
 from tests.faults.web import Member, WebServer, make_alice
 from tests.web.nginx import PREFIX, Nginx
@@ -33,43 +33,34 @@ MAKE_PHOTO = """
 
 def figures() -> Iterator[Figure]:
     """CPU of the web processes and waiting time of the clients, for each way to have a thumbnail."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="files-") as folder:
-        yield from _with_nginx(Path(folder))
-        yield from _alone(Path(folder))
+    yield from _with_nginx()
+    yield from _alone()
 
 
-def _with_nginx(folder: Path) -> Iterator[Figure]:
-    installation = _installation(folder / "nginx", X_ACCEL_REDIRECT_PREFIX=PREFIX)
-    try:
-        with (
-            WebServer(installation) as server,
-            Nginx(folder / "site", server.port, installation.folder / "var" / "media") as nginx,
-        ):
-            member, granted = _signed_in(nginx.port)
-            yield _figure("Thumbnail behind nginx, by grant", server, member, granted, most=0.3)
-            plain = granted.split("&g=")[0]
-            yield _figure("the same by session and the whole rule", server, member, plain)
-    finally:
-        installation.end()
+def _with_nginx() -> Iterator[Figure]:
+    with (
+        _with_a_photo(X_ACCEL_REDIRECT_PREFIX=PREFIX) as installation,
+        WebServer(installation) as server,
+        Nginx(installation.folder / "site", server.port, installation.folder / "var" / "media") as nginx,
+    ):
+        member, granted = _signed_in(nginx.port)
+        yield _figure("Thumbnail behind nginx, by grant", server, member, granted, most=0.3)
+        plain = granted.split("&g=")[0]
+        yield _figure("the same by session and the whole rule", server, member, plain)
 
 
-def _alone(folder: Path) -> Iterator[Figure]:
-    installation = _installation(folder / "alone")
-    try:
-        with WebServer(installation) as server:
-            member, granted = _signed_in(server.port)
-            yield _figure("Thumbnail without nginx, by grant", server, member, granted)
-    finally:
-        installation.end()
+def _alone() -> Iterator[Figure]:
+    with _with_a_photo() as installation, WebServer(installation) as server:
+        member, granted = _signed_in(server.port)
+        yield _figure("Thumbnail without nginx, by grant", server, member, granted)
 
 
-def _installation(folder: Path, **env: str) -> Installation:
-    folder.mkdir()
-    installation = Installation(folder, {"CELERY_BROKER_URL": "filesystem://localhost", **env})
-    make_alice(installation)
-    installation.python(MAKE_PHOTO)
-    return installation
+@contextmanager
+def _with_a_photo(**env: str) -> Iterator[Installation]:
+    with installed(CELERY_BROKER_URL="filesystem://localhost", **env) as installation:
+        make_alice(installation)
+        installation.python(MAKE_PHOTO)
+        yield installation
 
 
 def _signed_in(port: int) -> tuple[Member, str]:
