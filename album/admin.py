@@ -17,6 +17,8 @@ from album.services.ai_settings import save_ai_settings
 from album.services.grants import revoke_albums, revoke_items
 from album.services.trash import move_to_trash
 
+admin.site.site_header = admin.site.site_title = "Photo Album"
+
 
 class ReadOnly:
     """For rows that only batches write."""

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.test import Client
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from tests.faults.installation import Installation
@@ -59,6 +60,13 @@ def _same_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if after != before:
         os.sched_setscheduler(0, before, os.sched_param(0))
     assert after == before, "A library changed this process's scheduling policy; call it in a process of its own."
+
+
+@pytest.fixture(autouse=True)
+def _no_language_of_others() -> None:
+    """No test speaks the language, or keeps the hours, of the last request of the one before."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)

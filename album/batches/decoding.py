@@ -47,8 +47,9 @@ def load_frames(item: MediaItem, path: Path, box: Sandbox, *, min_side_px: int, 
 
 
 def photo_facts(item: MediaItem) -> PhotoFacts:
-    """What is known of the item beside its pixels."""
-    taken = datetime.fromisoformat(item.taken_at_local) if item.taken_at_local else None
+    """What is known of the item beside its pixels: the time of its file sorts it, but tells no season."""
+    is_told = item.taken_at_local and item.taken_at_source != "file"
+    taken = datetime.fromisoformat(item.taken_at_local) if is_told else None
     return PhotoFacts(taken_at_local=taken, latitude_deg=item.latitude_deg, longitude_deg=item.longitude_deg)
 
 

@@ -249,8 +249,6 @@ class StageLoop:
     def _fail(self, claim: Claim, error: str) -> None:
         status = self.recorder.failed(claim, error)
         self.claimer.renew()
-        about = {"media_id": claim.item.pk}
-        logger.warning("item %s failed in %s: %s", claim.item.pk, self.work.stage, error, extra=about)
         self.progress.item_done(claim.item, status, error)
 
     def _give_up(self, ready: list[Ready]) -> None:

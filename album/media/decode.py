@@ -19,6 +19,7 @@ from album.media.openers import (
     FORMATS,
     MAX_HELD_PIXELS,
     MAX_PIXELS,
+    UNKNOWN_FORMAT,
     check_held,
     draft_jpeg,
     open_image,
@@ -151,6 +152,8 @@ def _describe_failure(path: Path, error: BaseException) -> str:
     if is_truncation(error):
         size = path.stat().st_size
         return f"The photo cannot be decoded: truncated after {size:,} bytes. Upload a complete copy."
+    if "has not been built in" in said:  # into libheif
+        return UNKNOWN_FORMAT
     return f"The photo cannot be decoded: damaged ({said or type(error).__name__}). Upload it again."
 
 

@@ -12,7 +12,7 @@ from album.media.facts import FileFacts, Origin
 from album.media.rendering import render_photo
 from album.media.renditions import Rendered
 from album.media.sandbox import storage_fault
-from album.media.sniff import MediaType
+from album.media.sniff import UNKNOWN, MediaType
 
 R = TypeVar("R")
 
@@ -46,7 +46,7 @@ def inspect_file(path: Path, media_type: MediaType, origin: Origin, folder: Path
 
 
 def _render(path: Path, media_type: MediaType, folder: Path) -> Rendered:
-    if media_type.decoder == "none":
+    if media_type.decoder == "none" and media_type.mime != UNKNOWN:
         kind = media_type.extension.removeprefix(".").upper()
         raise AlbumError(
             f"The album cannot show {kind} files ({media_type.mime}). The original is kept; you can download it."
@@ -55,6 +55,10 @@ def _render(path: Path, media_type: MediaType, folder: Path) -> Rendered:
         from album.media.video import render_video
 
         return render_video(path, folder)
+    if media_type.kind == "video":  # by its name only: no decoder is let at such bytes
+        raise AlbumError(
+            "The video cannot be decoded: its format is damaged or unknown here. Download the original to see it."
+        )
     return render_photo(path, media_type, folder)
 
 

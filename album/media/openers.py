@@ -20,6 +20,7 @@ from PIL import (
     MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
     features,
 )
@@ -32,6 +33,11 @@ from album.media.sniff import Decoder
 _REGISTERED_BY_IMPORT = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")
 """The only decoders that Pillow may use by itself: nothing that runs programs (EPS) or that no camera writes."""
+
+UNKNOWN_FORMAT = (
+    "The photo cannot be decoded: its format is damaged or unknown here. Download the original to see it, or "
+    "upload a JPEG copy."
+)
 
 MAX_PIXELS = 210_000_000
 """Above the largest phone sensors (16320 x 12240); a file that states more is refused unread."""
@@ -97,10 +103,7 @@ def open_image(file: BinaryIO, path: Path, decoder: Decoder) -> Image.Image:
         MediaError: no decoder, or too many pixels. Decoders raise what they like.
     """
     if decoder not in _OPENERS:
-        raise MediaError(
-            "The photo cannot be decoded: its format is damaged or unknown here. Download the original to see it, "
-            "or upload a JPEG copy."
-        )
+        raise MediaError(UNKNOWN_FORMAT)
     image = _OPENERS[decoder](file, path)
     if math.prod(image.size) > MAX_PIXELS:
         raise too_many_pixels(MAX_PIXELS)
@@ -129,7 +132,10 @@ def _open_heif(file: BinaryIO, path: Path) -> Image.Image:
         import pillow_heif
 
         pillow_heif.register_heif_opener(decode_threads=1, depth_images=False, aux_images=False)
-    return Image.open(file, formats=("HEIF",))
+    try:
+        return Image.open(file, formats=("HEIF",))
+    except UnidentifiedImageError as error:  # which codings it reads depends on how libheif was built
+        raise MediaError(UNKNOWN_FORMAT) from error
 
 
 def _open_jxl(file: BinaryIO, path: Path) -> Image.Image:

@@ -134,7 +134,7 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"ID3|\xff[\xfb\xf3\xf1\xf9]|OggS|fLaC|RIFF.{4}WAVE|.{4}ftypM4[AB]", re.DOTALL), "a sound"),
 )
 
-_UNKNOWN = "application/octet-stream"
+UNKNOWN = "application/octet-stream"
 _PHOTO_NAMES = """
 .jpg .jpeg .jpe .png .gif .webp .tif .tiff .bmp .avif .heic .heif .hif .jxl .jp2 .j2k .jpf .jpx .psd .ico .tga .pcx
 .exr .hdr .qoi .ppm .pgm .pbm .pnm .sgi .dds .wbmp .mpo .cr2 .cr3 .crw .dng .nef .nrw .arw .sr2 .srf .pef .raf .orf
@@ -145,8 +145,8 @@ _VIDEO_NAMES = """
 .lrv .divx .mxf .rm .qt
 """
 _BY_NAME: dict[str, MediaType] = {
-    **{extension: MediaType("photo", _UNKNOWN, extension) for extension in _PHOTO_NAMES.split()},
-    **{extension: MediaType("video", _UNKNOWN, extension) for extension in _VIDEO_NAMES.split()},
+    **{extension: MediaType("photo", UNKNOWN, extension) for extension in _PHOTO_NAMES.split()},
+    **{extension: MediaType("video", UNKNOWN, extension) for extension in _VIDEO_NAMES.split()},
 }
 
 MEDIA_TYPES: tuple[MediaType, ...] = tuple(

@@ -120,6 +120,9 @@ class BatchRun(models.Model):
         WEIGHTS = "weights", _("The weights cannot be used")
         MEMORY = "memory", _("Not enough memory")
 
+    IDLE = models.Q(stop_reason=StopReason.DONE, items_total=0, items_completed=0, items_failed=0)
+    """The condition that a run had nothing to do."""
+
     kind = models.CharField(max_length=5, choices=Kind)
     trigger = models.CharField(max_length=10, choices=Trigger)
     scheduled_for = models.DateTimeField(

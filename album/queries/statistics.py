@@ -81,8 +81,9 @@ def top_of(items: QuerySet[MediaItem], column: str) -> list[Top]:
 
 
 def latest_runs() -> list[BatchRun]:
-    """The last batches of the installation, the newest first; those for a single item are left out."""
+    """The last batches of the installation, the newest first; none for a single item or with nothing to do."""
     runs = BatchRun.objects.filter(item=None, started_at__isnull=False).select_related("album")
+    runs = runs.exclude(BatchRun.IDLE)
     return list(runs.order_by("-pk")[:MOST_RUNS])
 
 

@@ -17,6 +17,7 @@ SENTENCES = (
     gettext_noop("the disk failed (%(reason)s), %(left)s. Check it and retry."),
     gettext_noop("the database failed (%(reason)s), %(left)s. Retry later."),
     gettext_noop("storage missing: %(folder)s is not mounted, nothing was kept."),
+    gettext_noop("the connection was lost, nothing was kept. Send it again."),
     gettext_noop("This upload is not there any more. Start it again."),
     gettext_noop("%(here)s bytes are here, not %(offset)s."),
     gettext_noop("more bytes than the %(count)s that were announced."),
@@ -67,6 +68,9 @@ SENTENCES = (
         "smaller copy."
     ),
     gettext_noop("The video cannot be decoded: no frame is readable. Upload a complete copy."),
+    gettext_noop(
+        "The video cannot be decoded: its format is damaged or unknown here. Download the original to see it."
+    ),
     gettext_noop("The video cannot be decoded: %(why)s. Upload a complete copy."),
     gettext_noop(
         "The file cannot be decoded: the decoder crashed (%(why)s). The original is kept; you can download it."

@@ -69,6 +69,8 @@ def watch_folder(
     Raises:
         AlbumError: there is no such folder at the start.
     """
+    from watchfiles._rust_notify import WatchfilesRustInternalError as CannotTell
+
     problem, has_begun = "", False
 
     def tell(totals: ImportTotals) -> None:
@@ -80,7 +82,9 @@ def watch_folder(
         try:
             _watch(options, tell, force_polling)
             problem = ""
-        except (AlbumError, OSError, DatabaseError) as error:
+        except (AlbumError, OSError, DatabaseError, CannotTell) as error:
+            if isinstance(error, CannotTell):  # of a name that is no UTF-8; polling meets it once a change
+                force_polling = True
             if not has_begun and isinstance(error, AlbumError) and not isinstance(error, StorageError):
                 raise
             close_old_connections()

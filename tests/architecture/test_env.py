@@ -15,6 +15,13 @@ from photo_album.env import Environment
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def manage(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """What ``manage.py`` of this checkout did with these arguments."""
+    command = [sys.executable, "manage.py", *arguments]
+    environment = {**os.environ, **env}
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture
 def env(tmp_path: Path) -> Environment:
     return Environment(tmp_path / "none.env")
@@ -95,9 +102,42 @@ def test_settings_file_that_was_asked_for_must_be_there(tmp_path, monkeypatch) -
         Environment(tmp_path / ".env")
 
 
-def test_wrong_setting_ends_manage_py_in_one_line() -> None:
-    command = [sys.executable, "manage.py", "check"]
-    environment = {**os.environ, "TIME_ZONE": "Mars/Base"}
-    ended = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TIME_ZONE", "Mars/Base", "TIME_ZONE='Mars/Base'"),
+        ("PHOTO_ALBUM_VAR_DIR", "/sys/photo-album", "/sys/photo-album: "),  # where not even root may write
+    ],
+)
+def test_wrong_setting_ends_manage_py_in_one_line(name, value, words) -> None:
+    ended = manage("check", **{name: value})
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
-    assert ended.stderr.startswith("photo-album: TIME_ZONE='Mars/Base'")
+    assert ended.stderr.startswith(f"photo-album: {words}")
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/x.sqlite3", "postgres://me:my-secret@127.0.0.1:1/album"])
+def test_a_database_that_cannot_be_opened_ends_manage_py_in_one_line(url) -> None:
+    ended = manage("migrate", DATABASE_URL=url)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert "cannot be opened (" in ended.stderr
+    assert "DATABASE_URL" in ended.stderr
+    assert "my-secret" not in ended.stderr
+
+
+def test_a_read_only_file_system_ends_manage_py_in_one_line() -> None:
+    ended = manage("shell", "-c", "import errno; raise OSError(errno.EROFS, 'Read-only file system', '/srv/album')")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("photo-album: /srv/album: Read-only file system. ")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from django.db import connection; connection.cursor().execute('nonsense')",
+        "raise PermissionError('of no file')",
+        "open('/nowhere/file')",
+    ],
+)
+def test_an_error_of_the_program_keeps_its_traceback(tmp_path, code) -> None:
+    ended = manage("shell", "-c", code, DATABASE_URL=f"sqlite:///{tmp_path / 'album.sqlite3'}")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (1, "Traceback (most recent call last):")

@@ -49,6 +49,13 @@ FIND_FERRY = """
     print(*(row.title for row in found.rows))
 """
 
+PLACES = """
+from django.conf import settings
+options = settings.CELERY_BROKER_TRANSPORT_OPTIONS.values()
+print(settings.MEDIA_ROOT, settings.DATABASES["default"]["NAME"], settings.BACKUP_DIR, *options)
+print(settings.CELERY_RESULT_BACKEND)
+"""
+
 
 def command_lines(guide: Path) -> list[str]:
     blocks = re.findall(r"^ *```console\n(.*?)^ *```$", guide.read_text(), re.MULTILINE | re.DOTALL)
@@ -151,6 +158,26 @@ def test_library_moves_to_postgresql_by_the_lines_of_the_guide(installation: Ins
         )
         found = installation.python(FIND_FERRY)
         assert found.split() == ["Ferry"] * 3, "they can be found"
+
+
+def test_a_restored_copy_shares_nothing_with_the_library_beside_it(tmp_path: Path) -> None:
+    lines = (REPOSITORY / "docs" / "backup.md").read_text().replace("\\\n", "").splitlines()
+    line = next(line for line in lines if line.endswith("./scripts/run"))
+    given = dict(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+    library, copy = tmp_path / "library", tmp_path / "copy"
+    redis = "redis://:secret@localhost:6379/0"
+    (tmp_path / ".env").write_text(
+        f"MEDIA_ROOT={library}/media\nDATABASE_URL=sqlite:///{library}/album.sqlite3\nBACKUP_DIR={library}/backups\n"
+        f"CELERY_BROKER_URL={redis}\nCELERY_RESULT_BACKEND={redis}\n"
+    )
+    assert given["PHOTO_ALBUM_VAR_DIR"]
+    own = {"PHOTO_ALBUM_ENV_FILE": str(tmp_path / ".env"), "PHOTO_ALBUM_VAR_DIR": str(copy)}
+    environment = {"PATH": os.environ["PATH"], **given, **own}
+    command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", PLACES]
+    told = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    places = told.stdout.split()
+    assert len(places) == 7
+    assert all(place.removeprefix("file://").startswith(str(copy)) for place in places), places
 
 
 def instructions() -> Iterator[tuple[str, str]]:

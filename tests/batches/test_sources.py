@@ -12,7 +12,7 @@ from django.core.files import File
 from django.db import DataError
 
 from album.batches import run as run_module
-from album.batches.decoding import find_source, load_frames
+from album.batches.decoding import find_source, load_frames, photo_facts
 from album.batches.ledger import Claimer
 from album.batches.run import run_batch
 from album.media.renditions import PREVIEW
@@ -58,6 +58,12 @@ def test_a_photo_is_read_from_its_preview_which_is_made_if_missing(make_grays) -
         assert rendition_path(item, PREVIEW).is_file()
         item.path.unlink()
         assert len(load_frames(item, find_source(item, box), box, min_side_px=8, video_frames=1)) == 1
+
+
+@pytest.mark.parametrize(("source", "is_told"), [("original", True), ("person", True), ("file", False)])
+def test_the_time_of_a_file_is_not_told_as_that_of_the_picture(source, is_told) -> None:
+    item = MediaItem(taken_at_local="2019-07-01T09:30:00", taken_at_source=source)
+    assert (photo_facts(item).taken_at_local is not None) == is_told
 
 
 def test_a_photo_without_preview_fails_with_its_reason(make_grays, photo_run, photos) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 
 import pytest
+from django.core.management.base import BaseCommand
 
 from album.batches.run import run_batch
 from album.batches.run_state import reap_dead_runs, take_run
 from album.exceptions import WeightsMissing
 from album.inference.results import WeightsRef
 from album.log_fields import fields_of
+from album.management.commands._analyze import Terminal
 from album.models import BatchRun, MediaItem, Stage
 from album.models.media import Kind
 from tests.batches.fakes import FakeAnalyzer, Notebook, work_of
@@ -48,7 +50,7 @@ def test_a_night_from_its_beginning_to_its_end(make_grays, night, photos, story)
         work_of(FakeAnalyzer(Stage.EMBED, WeightsRef("encoder", "7"))),
         work_of(FakeAnalyzer(Stage.CAPTION, WeightsRef("captioner", "9"), fails_on=frozenset({15}))),
     ]
-    run_batch(night, photos, works, Notebook())
+    run_batch(night, photos, works, Terminal(BaseCommand(), None))
     number = night.pk
     told = [(level, words.split(",")[0] if "s each" in words else words) for level, words, _ in story]
     assert told == [

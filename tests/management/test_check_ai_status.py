@@ -61,7 +61,7 @@ def test_the_table_is_for_people_and_names_the_next_step(installation_on_each_da
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2
     assert re.search(r"^problem  Broker .* does not answer", output, re.MULTILINE)
-    assert "Next step: systemctl start redis-server" in output
+    assert "Next step: ./scripts/run" in output
     assert re.search(r"^ok       Database +(SQLite|PostgreSQL), [\d.]+.[KM]B$", output, re.MULTILINE)
 
 

@@ -15,7 +15,7 @@ from tests.faults.installation import Installation, wait_until
 
 MAKE_ADMIN = """
     from django.contrib.auth.models import User
-    User.objects.create_superuser("root", password="correct horse")
+    User.objects.create_superuser("admin", password="correct horse")
 """
 
 
@@ -39,6 +39,11 @@ def test_the_totals_name_every_class(cast: Cast, folder: Path, capsys: pytest.Ca
     ]
     assert "not imported: notes.txt: " in err
     assert Album.objects.get(title="Summer").items.count() == 3
+
+
+def test_polling_without_watching_is_refused(cast: Cast, folder: Path) -> None:
+    with pytest.raises(CommandError, match="add --watch"):
+        call_command("import_folder", str(folder), owner="alice", poll=True)
 
 
 def test_a_dry_run_tells_of_each_file_and_makes_no_album(

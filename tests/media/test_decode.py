@@ -146,6 +146,17 @@ def test_strangers_keep_their_own_error(tmp_path: Path) -> None:
         decode_photo(tmp_path / "a.pdf", min_side_px=100)
 
 
+@pytest.mark.parametrize("coding", [(b"vvc1", b"hvcC"), (b"av01", b"av1C")])  # H.266, AV1
+def test_a_heic_of_a_coding_that_cannot_be_read_here_is_not_called_damaged(
+    tmp_path: Path, coding: tuple[bytes, bytes]
+) -> None:
+    path = tmp_path / "a.heic"
+    save_heic(Image.new("RGB", (64, 64), "red"), path)
+    path.write_bytes(path.read_bytes().replace(b"hvc1", coding[0]).replace(b"hvcC", coding[1]))
+    with pytest.raises(MediaError, match=r"damaged or unknown here. Download the original to see it"):
+        decode_photo(path, min_side_px=32)
+
+
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"^The photo cannot be read: the file is not there"):
         decode_photo(tmp_path / "gone.jpg", min_side_px=100)

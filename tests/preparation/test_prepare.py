@@ -147,6 +147,16 @@ def test_a_type_without_decoder_is_kept_and_named(cast: Cast, box: CountingBox) 
     assert box.calls == 1, "once is enough"
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.jpg", "photo"), ("a.mp4", "video")])
+def test_a_file_that_is_not_what_its_name_says_is_not_called_one_of_its_kind(
+    cast: Cast, box: CountingBox, name: str, kind: str
+) -> None:
+    item = prepare_item(store(cast.alice, b"\x00garbage", name), box=box)
+    assert item.preview_status == Preview.NONE
+    words = f"The {kind} cannot be decoded: its format is damaged or unknown here. Download the original to see it"
+    assert item.preview_problem.startswith(words)
+
+
 def test_a_damaged_file_says_why_it_has_no_preview(cast: Cast, box: CountingBox) -> None:
     item = prepare_item(store(cast.alice, b"\x89PNG\r\n\x1a\nno picture follows"), box=box)
     assert item.preview_status == Preview.NONE

@@ -92,6 +92,17 @@ def test_what_is_put_into_the_folder_is_taken_with_new_folders_too(
     wait_until(has(3), SOON_S, "b.jpg and c.jpg")
 
 
+@pytest.mark.parametrize("force_polling", [None, True], ids=["told", "polling"])
+def test_a_name_that_is_no_utf8_ends_no_watch(watch: Watch, force_polling: bool | None) -> None:
+    watch.start(force_polling=force_polling)
+    wait_until(lambda: bool(watch.said), SOON_S, "the first pass")
+    old(watch.folder / os.fsdecode(b"caf\xe9.jpg"), scene_bytes(seed=1))
+    wait_until(has(1), SOON_S, "the name of another encoding")
+    (watch.folder / "b.jpg").write_bytes(scene_bytes(seed=2))
+    wait_until(has(2), SOON_S, "b.jpg")
+    assert len(watch.said) < 10, "it does not go round in circles"
+
+
 def test_a_file_that_grows_is_taken_once_and_whole(watch: Watch) -> None:
     content = scene_bytes(seed=1)
     watch.start()

@@ -36,6 +36,12 @@ def test_every_list_and_row_of_the_album_opens(cast: Cast, admin_client: Client)
             assert admin_client.get(f"{path}{row.pk}/change/").status_code == 200, path
 
 
+def test_the_admin_is_called_as_the_album_is(cast: Cast, admin_client: Client) -> None:
+    page = str(admin_client.get("/admin/").content, "utf-8")
+    assert "Photo Album</title>" in page
+    assert "Django administration" not in page
+
+
 def test_the_settings_page_opens_its_one_row_and_tells_beat(cast: Cast, admin_client: Client) -> None:
     path = "/admin/album/aiprocessingsettings/"
     assert admin_client.get(path).headers["Location"] == f"{path}1/change/"

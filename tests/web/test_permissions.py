@@ -177,6 +177,7 @@ RULES = {  # name: (GET, POST)
     "album:withdraw_invitation": ("--------", "iifffffy"),
     "album:password_link": ("--------", "iifffffy"),
     "album:join": ("yyyyyyyy", "--------"),
+    "album:favicon": ("yyyyyyyy", "--------"),
     "album:manifest": ("yyyyyyyy", "--------"),
     "album:service_worker": ("yyyyyyyy", "--------"),
     "album:offline": ("yyyyyyyy", "--------"),

@@ -149,7 +149,9 @@ def test_site_admins_see_how_the_latest_batches_ended(cast: Cast) -> None:
     now = timezone.now()
     values = {"kind": "photo", "trigger": "schedule", "started_at": now, "state": "finished"}
     BatchRun.objects.create(stop_reason="window", items_completed=17, **values)
+    BatchRun.objects.create(stop_reason="done", **values)
     assert "End of the window reached" in page_for(cast.admin)
+    assert "Nothing left to do" not in page_for(cast.admin), "nights without work are no news"
     assert "End of the window reached" not in page_for(cast.alice)
 
 

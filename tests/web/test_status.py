@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from django_celery_beat.models import PeriodicTask
 
 from album.media.storage import MARKER
@@ -48,13 +49,15 @@ def figures(line: Line) -> dict[tuple[str, ...], float]:
 
 def test_without_a_broker_the_rest_is_told_all_the_same(cast: Cast) -> None:
     lines = told()
-    assert (lines["broker"].state, lines["broker"].next_step) == ("problem", "systemctl start redis-server")
+    assert (lines["broker"].state, lines["broker"].next_step) == ("problem", "./scripts/run")
     assert "does not answer" in lines["broker"].words
-    assert lines["worker"].state == "warning"
+    assert (lines["worker"].state, lines["worker"].next_step) == ("warning", "./scripts/run")
     assert {"beat", "version", "database", "items", "models", "backup", "memory", "load"} <= set(lines)
 
 
-def test_beat_that_is_not_heard_is_a_problem(cast: Cast) -> None:
+def test_beat_that_is_not_heard_is_a_problem(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = {"LoadState": "loaded", "ActiveState": "inactive"}
+    monkeypatch.setattr(running, "_show_units", lambda: {"photo-album-celery-beat": unit})
     assert told()["beat"].next_step == "manage.py setup_beat_schedule"
     write_beat_schedule(AIProcessingSettings.load())
     fresh = told()["beat"]
@@ -65,6 +68,34 @@ def test_beat_that_is_not_heard_is_a_problem(cast: Cast) -> None:
     assert figures(silent)["beat_last_seen_timestamp_seconds",] == pytest.approx(
         timezone.now().timestamp() - 7200, abs=60
     )
+
+
+def test_the_next_step_is_the_command_of_this_installation(cast: Cast, tmp_path: Path, monkeypatch) -> None:
+    def steps() -> list[str]:
+        lines = told()
+        return [lines[name].next_step for name in ("broker", "worker", "beat")]
+
+    write_beat_schedule(AIProcessingSettings.load())
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(hours=2))
+    assert steps() == ["./scripts/run"] * 3
+    monkeypatch.setattr(running, "RUN", tmp_path / "none")
+    assert steps() == ["docker compose up -d"] * 3
+    unit = {"LoadState": "loaded", "ActiveState": "active"}
+    systemctl = Mock(return_value={"photo-album-celery-beat": unit})
+    monkeypatch.setattr(running, "_show_units", systemctl)
+    redis = "systemctl start redis-server"
+    assert steps() == [redis, redis, "systemctl start photo-album-celery-beat"]
+    systemctl.assert_called_once_with()
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
+def test_what_mends_the_models_is_told_once(cast: Cast, settings, tmp_path: Path, language: str) -> None:
+    settings.MODELS_CACHE_DIR, settings.AI_PROFILE = tmp_path / "no-models", "mid-range"
+    with translation.override(language):
+        line = told()["models"]
+    assert (line.state, line.next_step) == ("warning", "manage.py download_models")
+    assert line.words.count(". ") == 2, "two things are short"
+    assert "manage.py" not in line.words
 
 
 def test_items_are_counted_by_kind_and_status(cast: Cast) -> None:
@@ -190,7 +221,7 @@ def test_site_admins_see_troubles_first_each_with_its_next_step(cast: Cast) -> N
     client = Client()
     client.force_login(cast.admin)
     page = client.get("/status/").content.decode()
-    assert "systemctl start redis-server" in page
+    assert '<code class="command">./scripts/run</code>' in page
     assert page.index("Broker") < page.index("Memory")
     assert 'href="/status/"' in client.get("/").content.decode()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -39,6 +41,32 @@ def test_what_is_there_is_named_and_what_is_no_photo_refused(cast: Cast, alice_c
     assert (page.status_code, page.json()["files"][0]["status"]) == (422, "refused")
     assert MediaItem.objects.count() == 1
     assert not [name for name in files_in(Path(settings.MEDIA_ROOT)) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("body", "missing", "words"),
+    [
+        (scene_bytes()[:-500], 500, "die Verbindung ging verloren, nichts wurde behalten."),
+        (b"", 0, "die Datei ist leer."),
+        (b"%PDF-1.7", 0, "Die Datei ist ein PDF-Dokument, kein Bild oder Video."),
+        (b"\0" * 99, 0, "Die Datei ist leer."),
+    ],
+    ids=["cut", "empty", "foreign", "zeros"],
+)
+def test_why_a_file_is_refused_is_told_in_the_language_of_whoever_sent_it(
+    alice_client: Client, settings, body: bytes, missing: int, words: str
+) -> None:
+    sent: Any = {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body) + missing)}
+    answer = alice_client.post(
+        "/upload/",
+        content_type="application/octet-stream",
+        query_params={"name": "a.jpg"},
+        headers={"accept": "application/json", "accept-language": "de"},
+        **sent,
+    )
+    assert answer.status_code == 422
+    assert answer.json()["files"][0]["detail"].startswith(f"a.jpg: {words}")
+    assert files_in(Path(settings.MEDIA_ROOT)) == []
 
 
 @pytest.mark.parametrize("who", ["anonymous", "without a token"])

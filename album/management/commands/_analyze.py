@@ -70,7 +70,8 @@ class AnalyzeCommand(BaseCommand):
                 is_forced=options["force"],
             )
             totals = self._run(machine, run, bounds, show_progress=not options["no_progress"])
-            self.stdout.write(self._sentence(totals))
+            _remove_idle_before(run)
+            self.stdout.write(self._sentence(run, totals))
         except AlbumError as error:
             raise CommandError(str(error)) from error
 
@@ -118,12 +119,12 @@ class AnalyzeCommand(BaseCommand):
         finally:
             terminal.close()
 
-    def _sentence(self, totals: BatchTotals) -> str:
+    def _sentence(self, run: BatchRun, totals: BatchTotals) -> str:
         label = BatchRun.StopReason(totals.stop_reason).label
         things = self.kind if totals.completed == 1 else f"{self.kind}s"
         message = f" {totals.message}" if totals.message else ""
         return (
-            f"Batch {totals.run_id}: {totals.completed} {things} described, {totals.failed} failed, "
+            f"Batch {run.pk}: {totals.completed} {things} described, {totals.failed} failed, "
             f"{totals.remaining} still pending. {label}.{message}"
         )
 
@@ -156,6 +157,9 @@ class Terminal:
 
     def item_done(self, item: MediaItem, stage: Stage, outcome: Analysis | str) -> None:
         if self._bar is None:
+            if isinstance(outcome, str):
+                about = {"media_id": item.pk}
+                logger.warning("item %s failed in %s: %s", item.pk, stage, outcome, extra=about)
             return
         self._bar.update()
         if isinstance(outcome, str):
@@ -182,6 +186,12 @@ def _existing_run(run_id: int, kind: Kind) -> BatchRun:
     if run is None:
         raise CommandError(f"there is no batch {run_id} for {kind}s")
     return run
+
+
+def _remove_idle_before(run: BatchRun) -> None:
+    """Earlier commands that had nothing to do: no litter of every start of scripts/run, but the last end stays."""
+    idle = BatchRun.objects.filter(BatchRun.IDLE, trigger=BatchRun.Trigger.COMMAND, stage_results=None)
+    idle.filter(kind=run.kind, pk__lt=run.pk).delete()
 
 
 def _album_id(name: str | None) -> int | None:

@@ -58,6 +58,8 @@ class Command(BaseCommand):
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["poll"] and not options["watch"]:
+            raise CommandError("--poll is a way to watch: add --watch, or leave --poll out.")
         self.limit = None if options["verbosity"] > 1 else LINES_SHOWN
         self.stop = Event()
         self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}

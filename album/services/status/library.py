@@ -102,8 +102,10 @@ def _check_models() -> Line:
     if damaged:
         return Line("models", title, "problem", in_words(damaged[0].problem), "", figures)
     if machine.shortfalls:
-        words += ". " + " ".join(in_words(each) for each in machine.shortfalls)  # which name what mends them
-        return Line("models", title, "warning", words, "", figures)
+        parts = [in_words(each).partition(f" {_('Next step:')} ") for each in machine.shortfalls]
+        words += ". " + " ".join(what for what, *_rest in parts)
+        step = parts[-1][2].partition(";")[0].strip()  # the same in all
+        return Line("models", title, "warning", words, step, figures)
     return Line("models", title, "ok", words, "", figures)
 
 

@@ -24,7 +24,11 @@ from album.services.ai_settings import is_beat_heard, next_nights
 from album.services.schedule import MISSED_NIGHTS
 from album.services.status.line import Figure, Line, State, at
 
+Units = dict[str, dict[str, str]]
 UNITS = ("photo-album-web", "photo-album-celery-worker", "photo-album-celery-beat")
+REDIS = "redis-server"
+RUN = settings.BASE_DIR / "scripts" / "run"
+"""Not in containers: their image has no use for it."""
 QUEUES = ("media", "ai")
 WEB_ADDRESS = "127.0.0.1:8000"
 """Source: photo_album/gunicorn.py; what the variable GUNICORN_CMD_ARGS of its unit says, wins."""
@@ -35,13 +39,12 @@ BROKER_FAULTS = (BrokerError, OSError)
 
 def check() -> Iterator[Line]:
     """Units of systemd where there are any, the broker with its queues, the workers, beat."""
-    yield from _check_units()
-    is_broker_there = False
-    for line in _check_broker():
-        is_broker_there = line.state == "ok"
-        yield line
-    yield _check_workers(is_broker_there)
-    yield _check_beat()
+    units = _show_units()
+    yield from _check_units(units)
+    broker = _check_broker(units)
+    yield broker
+    yield _check_workers(units, broker)
+    yield _check_beat(units)
 
 
 def check_web() -> Iterator[Line]:
@@ -54,7 +57,7 @@ def check_web() -> Iterator[Line]:
         status = _ask_web(place)
     except (OSError, HTTPException) as error:
         words = _("%(place)s does not answer: %(reason)s") % {"place": place, "reason": error}
-        yield Line("web", _("Web server"), "problem", words, f"systemctl start {UNITS[0]}")
+        yield Line("web", _("Web server"), "problem", words, _start(UNITS[0], units))
         return
     is_well = status == HTTPStatus.OK
     words = _("%(place)s answers with %(status)s") % {"place": place, "status": status}
@@ -83,8 +86,15 @@ def _is_loaded(unit: dict[str, str]) -> bool:
     return unit.get("LoadState") == "loaded"
 
 
-def _check_units() -> Iterator[Line]:
-    for name, found in _show_units().items():
+def _start(unit: str, units: Units) -> str:
+    """How somebody starts it: by systemd only where the album was installed as a service."""
+    if any(map(_is_loaded, units.values())):
+        return f"systemctl start {unit}"
+    return "./scripts/run" if RUN.exists() else "docker compose up -d"
+
+
+def _check_units(units: Units) -> Iterator[Line]:
+    for name, found in units.items():
         if not _is_loaded(found):
             continue
         active, restarts = found.get("ActiveState", ""), int(found.get("NRestarts") or 0)
@@ -96,7 +106,7 @@ def _check_units() -> Iterator[Line]:
         yield Line(name, f"{name}.service", state, words, step, (figure,))
 
 
-def _show_units() -> dict[str, dict[str, str]]:
+def _show_units() -> Units:
     """What systemd knows of the units; nothing where there is no systemd, or none that answers."""
     if not Path("/run/systemd/system").is_dir() or not shutil.which("systemctl"):
         return {}
@@ -112,7 +122,7 @@ def _show_units() -> dict[str, dict[str, str]]:
     return {block["Id"].removesuffix(".service"): block for block in blocks if "Id" in block}
 
 
-def _check_broker() -> Iterator[Line]:
+def _check_broker(units: Units) -> Line:
     with current_app.connection_for_read() as connection:
         place = connection.as_uri().replace(":**@", "")  # what stands for a password, also where there is none
         try:
@@ -120,12 +130,11 @@ def _check_broker() -> Iterator[Line]:
             lengths = {queue: _length_of(connection, queue) for queue in QUEUES}
         except BROKER_FAULTS as error:
             words = _("%(place)s does not answer: %(reason)s") % {"place": place, "reason": error}
-            yield Line("broker", _("Broker"), "problem", words, "systemctl start redis-server", (_up("broker", 0),))
-            return
+            return Line("broker", _("Broker"), "problem", words, _start(REDIS, units), (_up("broker", 0),))
     waiting = ", ".join(f"{queue}: {length}" for queue, length in lengths.items())
     words = _("%(place)s answers. Messages that wait: %(waiting)s") % {"place": place, "waiting": waiting}
     figures = (Figure("queue_length", length, (("queue", queue),)) for queue, length in lengths.items())
-    yield Line("broker", _("Broker"), "ok", words, "", (_up("broker", 1), *figures))
+    return Line("broker", _("Broker"), "ok", words, "", (_up("broker", 1), *figures))
 
 
 def _length_of(connection: Connection, queue: str) -> int:
@@ -136,20 +145,21 @@ def _length_of(connection: Connection, queue: str) -> int:
         return 0
 
 
-def _check_workers(is_broker_there: bool) -> Line:
-    title, step = _("Worker"), f"systemctl start {UNITS[1]}"
-    if not is_broker_there:
+def _check_workers(units: Units, broker: Line) -> Line:
+    title = _("Worker")
+    if broker.state != "ok":
         words = _("Without the broker it cannot be asked, and goes on with what it does.")
-        return Line("worker", title, "warning", words, f"systemctl status {UNITS[1]}")
+        return Line("worker", title, "warning", words, broker.next_step)
     queues = ask_workers()
     taken = {queue for each in queues.values() for queue in each}
     figures = tuple(Figure("worker_up", int(queue in taken), (("queue", queue),)) for queue in QUEUES)
     if not queues:
-        return Line("worker", title, "problem", _("None answers: nothing is prepared or described."), step, figures)
+        words = _("None answers: nothing is prepared or described.")
+        return Line("worker", title, "problem", words, _start(UNITS[1], units), figures)
     words = "; ".join(f"{name}: {', '.join(sorted(each))}" for name, each in sorted(queues.items()))
     if missing := sorted(set(QUEUES) - taken):
         words += ". " + _("Nobody takes the queue %(queues)s.") % {"queues": ", ".join(missing)}
-        return Line("worker", title, "problem", words, step, figures)
+        return Line("worker", title, "problem", words, _start(UNITS[1], units), figures)
     return Line("worker", title, "ok", words, "", figures)
 
 
@@ -163,7 +173,7 @@ def ask_workers() -> dict[str, list[str]]:
     return {name: [each["name"] for each in queues] for name, queues in found.items() if isinstance(queues, list)}
 
 
-def _check_beat() -> Line:
+def _check_beat(units: Units) -> Line:
     entry = PeriodicTask.objects.filter(name=MISSED_NIGHTS).first()
     heard_at = entry.last_run_at if entry else None
     figures = [Figure("beat_last_seen_timestamp_seconds", heard_at.timestamp())] if heard_at else []
@@ -179,7 +189,7 @@ def _check_beat() -> Line:
     if entry is None:
         return Line("beat", _("Scheduler (beat)"), "problem", words, "manage.py setup_beat_schedule")
     if not is_beat_heard():
-        return Line("beat", _("Scheduler (beat)"), "problem", words, f"systemctl start {UNITS[2]}", tuple(figures))
+        return Line("beat", _("Scheduler (beat)"), "problem", words, _start(UNITS[2], units), tuple(figures))
     return Line("beat", _("Scheduler (beat)"), "ok", words, "", tuple(figures))
 
 
