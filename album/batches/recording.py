@@ -86,8 +86,10 @@ class Recorder:
 
     def _write_tags(self, item_id: int, tags: tuple[Tag, ...], tag_ids: dict[str, int]) -> None:
         tagged = ItemTag.objects.filter(item=item_id)
-        tagged.filter(source__in=MACHINE_SOURCES[self.stage]).delete()
-        removed = set(tagged.filter(source=ItemTag.Source.REMOVED).values_list("tag", flat=True))
+        had = list(tagged.values_list("source", "tag"))
+        if any(source in MACHINE_SOURCES[self.stage] for source, _ in had):
+            tagged.filter(source__in=MACHINE_SOURCES[self.stage]).delete()
+        removed = {tag for source, tag in had if source == ItemTag.Source.REMOVED}
         best = {(tag.name, tag.source): tag for tag in sorted(tags, key=lambda tag: tag.score)}
         ItemTag.objects.bulk_create(
             ItemTag(item_id=item_id, tag_id=tag_ids[tag.name], source=tag.source.value, score=tag.score)

@@ -15,8 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 SQL_DIR = Path(__file__).parent / "sql"
 CHUNK_ROWS = 2000
 _NAMES = {
-    "sqlite": "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')",
-    "postgresql": "SELECT 'trigger', tgname FROM pg_trigger WHERE NOT tgisinternal",
+    "sqlite": "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')",
+    "postgresql": "SELECT 'trigger', tgname, '' FROM pg_trigger WHERE NOT tgisinternal",
 }
 _DROP = {"trigger": "DROP TRIGGER ", "view": "DROP VIEW "}
 
@@ -26,19 +26,21 @@ def take_down(*, using: str, plan: list[Any], **_: Any) -> None:
     connection = connections[using]
     if plan and connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            for kind, name in _installed(connection):
+            for kind, name, _text in _installed(connection):
                 cursor.execute(_DROP[kind] + connection.ops.quote_name(name))
 
 
 def put_up(*, using: str, **_: Any) -> None:
-    """Makes triggers that are missing and fills the index anew, since rows may have changed without them."""
+    """Makes triggers that are missing or of an earlier release, and fills the index anew: rows may have changed."""
     connection = connections[using]
     if connection.vendor not in _NAMES or "album_itemtext" not in connection.introspection.table_names():
         return
     script = (SQL_DIR / f"{connection.vendor}.sql").read_text(encoding="utf-8")
-    statements = [part for part in script.split("\n\n") if part.startswith("CREATE")]
-    wanted = sum(" TRIGGER " in statement.splitlines()[0] for statement in statements)
-    if sum(kind == "trigger" for kind, _ in _installed(connection)) == wanted:
+    statements = [part.strip() for part in script.split("\n\n") if part.startswith("CREATE")]
+    wanted = [statement for statement in statements if " TRIGGER " in statement.splitlines()[0]]
+    found = [text for kind, _, text in _installed(connection) if kind == "trigger"]
+    # PostgreSQL does not keep the text of a trigger as it was written.
+    if len(found) == len(wanted) and (connection.vendor != "sqlite" or set(found) == set(wanted)):
         return
     take_down(using=using, plan=[True])
     with connection.cursor() as cursor:
@@ -58,10 +60,11 @@ def tidy() -> None:
             cursor.execute("INSERT INTO album_itemtext(album_itemtext) VALUES ('optimize')")
 
 
-def _installed(connection: BaseDatabaseWrapper) -> list[tuple[str, str]]:
+def _installed(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:
+    """Kind, name and text of what is there."""
     with connection.cursor() as cursor:
         cursor.execute(_NAMES[connection.vendor])
-        return [(kind, name) for kind, name in cursor.fetchall() if name.startswith("album_itemtext_")]
+        return [row for row in cursor.fetchall() if row[1].startswith("album_itemtext_")]
 
 
 def _fill(connection: BaseDatabaseWrapper) -> None:

@@ -69,6 +69,30 @@ def test_tags_come_are_taken_away_renamed_and_deleted(cast: Cast) -> None:
     assert not finds(cast, "puppy")
 
 
+def test_tags_of_a_batch_are_found_when_it_lets_go_of_the_item(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    held = MediaItem.objects.filter(pk=item.pk)
+    dog, sea = Tag.objects.create(name="dog"), Tag.objects.create(name="sea")
+    ItemTag.objects.create(item=item, tag=sea, source="caption")
+    held.update(processing_status="processing")
+    ItemTag.objects.filter(item=item).delete()
+    ItemTag.objects.create(item=item, tag=dog, source="zero-shot")
+    held.update(processing_status="completed", ai_description="on a beach")
+    assert finds(cast, "dog beach")
+    assert not finds(cast, "sea")
+
+    held.update(processing_status="processing")
+    ItemTag.objects.create(item=item, tag=dog, source=ItemTag.Source.REMOVED)
+    ItemTag.objects.create(item=item, tag=sea, source=ItemTag.Source.PERSON)
+    assert finds(cast, "sea -dog"), "what a person says counts at once"
+    ItemTag.objects.filter(item=item, source=ItemTag.Source.REMOVED).delete()
+    assert finds(cast, "dog")
+    ItemTag.objects.filter(item=item, source="zero-shot").delete()
+    held.update(processing_status="failed")
+    assert not finds(cast, "dog")
+    assert finds(cast, "sea")
+
+
 def test_people_come_are_denied_renamed_and_deleted(cast: Cast) -> None:
     (item,) = make_rows(cast.alice, 1)
     anna = Person.objects.create(owner=cast.alice, name="Anna")
@@ -88,6 +112,26 @@ def test_people_come_are_denied_renamed_and_deleted(cast: Cast) -> None:
 def test_a_very_long_description_is_taken(cast: Cast) -> None:
     make_rows(cast.alice, 1, description="first " + "wordy" * 30_000 + " x" * 400_000)
     assert finds(cast, "first")
+
+
+def test_triggers_of_an_earlier_release_are_replaced(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        return  # there the text of a trigger is not kept
+    (item,) = make_rows(cast.alice, 1)
+    name = "album_itemtext_item_changed"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER {name}")
+        cursor.execute(f"CREATE TRIGGER {name} AFTER UPDATE ON album_mediaitem BEGIN SELECT 1; END")
+    MediaItem.objects.filter(pk=item.pk).update(title="harbor")
+    assert not finds(cast, "harbor")
+    index.put_up(using="default")
+    assert finds(cast, "harbor")
+    MediaItem.objects.filter(pk=item.pk).update(title="market")
+    assert finds(cast, "market")
+    monkeypatch.setattr(
+        index, "_fill", lambda _: pytest.fail("the index was filled anew though nothing was missing")
+    )
+    index.put_up(using="default")
 
 
 @pytest.mark.django_db

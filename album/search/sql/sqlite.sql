@@ -1,5 +1,7 @@
 -- What each item is found by, kept by the database itself. Statements are separated by empty lines.
 -- "qzqzq" stands between two tags or people, so that no phrase reaches from one into the next.
+-- While a batch holds an item, the tags that it takes away and gives do not count one by one: what the item is found
+-- by is written once, when the batch lets go of it. Other people's words are written at once.
 
 CREATE VIEW album_itemtext_source AS
 SELECT item.id AS item_id, item.title, item.description, item.ai_description, item.original_name AS file_name,
@@ -22,13 +24,16 @@ CREATE TRIGGER album_itemtext_item_added AFTER INSERT ON album_mediaitem BEGIN
 END
 
 CREATE TRIGGER album_itemtext_item_changed
-AFTER UPDATE OF title, description, ai_description, original_name, city, region, country, camera ON album_mediaitem
+AFTER UPDATE OF title, description, ai_description, original_name, city, region, country, camera, processing_status
+ON album_mediaitem
 WHEN old.title <> new.title OR old.description <> new.description OR old.ai_description <> new.ai_description
     OR old.original_name <> new.original_name OR old.city <> new.city OR old.region <> new.region
     OR old.country <> new.country OR old.camera <> new.camera
+    OR (old.processing_status = 'processing' AND new.processing_status <> 'processing')
 BEGIN
     UPDATE album_itemtext SET title = new.title, description = new.description,
         ai_description = new.ai_description, file_name = new.original_name,
+        tags = (SELECT tags FROM album_itemtext_source WHERE item_id = new.id),
         place = new.city || ', ' || new.region || ', ' || new.country, camera = new.camera
     WHERE rowid = new.id;
 END
@@ -37,7 +42,10 @@ CREATE TRIGGER album_itemtext_item_gone AFTER DELETE ON album_mediaitem BEGIN
     DELETE FROM album_itemtext WHERE rowid = old.id;
 END
 
-CREATE TRIGGER album_itemtext_tag_added AFTER INSERT ON album_itemtag BEGIN
+CREATE TRIGGER album_itemtext_tag_added AFTER INSERT ON album_itemtag
+WHEN new.source IN ('person', 'removed', 'file')
+    OR (SELECT processing_status FROM album_mediaitem WHERE id = new.item_id) <> 'processing'
+BEGIN
     UPDATE album_itemtext SET tags = (SELECT tags FROM album_itemtext_source WHERE item_id = new.item_id)
     WHERE rowid = new.item_id;
 END
@@ -49,7 +57,10 @@ BEGIN
     WHERE rowid IN (old.item_id, new.item_id);
 END
 
-CREATE TRIGGER album_itemtext_tag_gone AFTER DELETE ON album_itemtag BEGIN
+CREATE TRIGGER album_itemtext_tag_gone AFTER DELETE ON album_itemtag
+WHEN old.source IN ('person', 'removed', 'file')
+    OR (SELECT processing_status FROM album_mediaitem WHERE id = old.item_id) <> 'processing'
+BEGIN
     UPDATE album_itemtext SET tags = (SELECT tags FROM album_itemtext_source WHERE item_id = old.item_id)
     WHERE rowid = old.item_id;
 END
