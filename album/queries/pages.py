@@ -49,6 +49,20 @@ class Cursor:
             raise BadPosition(message) from None
 
 
+def moment_of(clock: str) -> datetime:
+    """The moment that a database writes so."""
+    moment = datetime.fromisoformat(clock)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Stretch(NamedTuple):
+    """A part of the timelines: the moment that it reaches back to, the least and the largest id there."""
+
+    oldest: datetime
+    first: int
+    last: int
+
+
 class GridRow(NamedTuple):
     """What a grid shows of an item. ``clock`` begins with the day it was taken: ``2026-11-21``."""
 
@@ -77,8 +91,7 @@ class GridRow(NamedTuple):
 
     @property
     def cursor(self) -> Cursor:
-        clock = datetime.fromisoformat(self.clock)
-        return Cursor(clock if clock.tzinfo else clock.replace(tzinfo=UTC), self.pk)
+        return Cursor(moment_of(self.clock), self.pk)
 
 
 GRID_ROWS = f"""
@@ -165,7 +178,7 @@ def shelf_rows(user: User, shelf: Shelf, before: Cursor | None, most: int) -> li
         return []
     statement, values = GRID_ROWS + ON_SHELF, [user.pk, user.pk, shelf]
     if before is not None:
-        at: Any = connection.ops.adapt_datetimefield_value(before.timeline_at)
+        at = _adapted(before.timeline_at)
         statement, values = statement + AFTER_PLACE, [*values, at, at, before.pk]
     with connection.cursor() as cursor:
         cursor.execute(f"{statement} ORDER BY timeline_at DESC, id DESC LIMIT %s", [*values, most])
@@ -175,6 +188,29 @@ def shelf_rows(user: User, shelf: Shelf, before: Cursor | None, most: int) -> li
 def ids_of(items: QuerySet[MediaItem]) -> list[int]:
     """The ids of ``items``, in their order. Measured: of 1,000 0.5 ms less than the query set, 2026-11."""
     return [pk for (pk,) in _raw(items.values_list("pk"))]
+
+
+def stretch(before: Cursor | None, length: int, since: datetime | None) -> Stretch | None:
+    """The next ``length`` items of everybody's timelines, and what archives have of that time; None: all there are.
+
+    Nothing older than ``since`` belongs to it.
+    """
+    after, values = "", list[Any]()
+    if before is not None:
+        after, at = AFTER_PLACE, _adapted(before.timeline_at)
+        values = [at, at, before.pk]
+    oldest = f"SELECT CAST(timeline_at AS varchar) FROM album_mediaitem WHERE shelf = %s {after}"  # noqa: S608
+    ends = f"SELECT MIN(id), MAX(id) FROM album_mediaitem WHERE shelf IN (%s, %s) {after} AND timeline_at >= %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        oldest += " ORDER BY timeline_at DESC, id DESC LIMIT 1 OFFSET %s"
+        cursor.execute(oldest, [Shelf.TIMELINE, *values, length - 1])
+        found = cursor.fetchone()
+        moment = max(filter(None, (found and moment_of(found[0]), since)), default=None)
+        if moment is None:
+            return None
+        cursor.execute(ends, [Shelf.TIMELINE, Shelf.ARCHIVE, *values, _adapted(moment)])
+        first, last = cursor.fetchone()
+    return Stretch(moment, first or 0, last or 0)
 
 
 def newest_ids(items: QuerySet[MediaItem], most: int) -> list[int]:
@@ -188,6 +224,11 @@ def newest_ids(items: QuerySet[MediaItem], most: int) -> list[int]:
         ordered = items.filter(shelf=shelf).order_by("-timeline_at", "-pk")
         found += _raw(ordered.values_list("timeline_at", "pk")[:most])
     return [pk for _at, pk in sorted(found, reverse=True)[:most]]
+
+
+def _adapted(moment: datetime) -> Any:
+    """The moment as a parameter of a statement that is written by hand."""
+    return connection.ops.adapt_datetimefield_value(moment)
 
 
 def _raw(rows: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from album.models import Favourite, ItemTag, MediaItem
 from album.models.media import Kind
 from album.queries import Viewer, in_albums, visible_albums, visible_to
-from album.search.fulltext import FIELD_COLUMNS, matching
+from album.search.fulltext import FIELD_COLUMNS, Span, matching
 from album.search.parse import Clause, Query, Term, date_of, parse, rating_of, singular, years_of
 
 _COMPARE = {"=": "", ">": "__gt", ">=": "__gte", "<": "__lt", "<=": "__lte"}
@@ -31,12 +31,14 @@ def found_by(query: Query, user: Viewer) -> QuerySet[MediaItem]:
     return passing(visible, query.clauses, user) if query.clauses else visible.none()
 
 
-def passing(items: QuerySet[MediaItem], clauses: Iterable[Clause], user: Viewer) -> QuerySet[MediaItem]:
-    """Those of ``items`` for which all ``clauses`` hold, as ``user`` means them."""
+def passing(
+    items: QuerySet[MediaItem], clauses: Iterable[Clause], user: Viewer, within: Span | None = None
+) -> QuerySet[MediaItem]:
+    """Those of ``items`` for which all ``clauses`` hold, as ``user`` means them. ``within``: see ``matching``."""
     clauses = list(clauses)
     worded = [clause for clause in clauses if all(term.field in FIELD_COLUMNS for term in clause)]
     if worded:
-        items = items.filter(matching(worded))
+        items = items.filter(matching(worded, within))
     for clause in clauses:
         if clause not in worded:
             either = Q()
@@ -45,6 +47,20 @@ def passing(items: QuerySet[MediaItem], clauses: Iterable[Clause], user: Viewer)
                 either |= ~condition if term.is_excluded else condition
             items = items.filter(either)
     return items
+
+
+def earliest(clauses: Iterable[Clause]) -> datetime | None:
+    """The moment before which no item passes ``clauses``, as far as one of them says so."""
+    moments = [_first(clause[0]) for clause in clauses if len(clause) == 1 and not clause[0].is_excluded]
+    return max(filter(None, moments), default=None)
+
+
+def _first(term: Term) -> datetime | None:
+    if term.field == "year" and (years := years_of(term.value)):
+        return datetime(years[0], 1, 1, tzinfo=UTC)
+    if term.field == "after" and (date := date_of(term.value)):
+        return datetime(*date, tzinfo=UTC)
+    return None
 
 
 def _condition(term: Term, user: Viewer) -> Q:

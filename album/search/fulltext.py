@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -22,6 +23,8 @@ FIELD_COLUMNS: dict[str, tuple[str, ...]] = {
     "camera": ("camera",),
 }
 """The columns for each field that the index answers; of words alone: all."""
+Span = tuple[int, int]
+"""The first and the last of ids."""
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese write without spaces: their words may begin anywhere."""
 
@@ -37,16 +40,20 @@ def is_indexed(clause: Clause) -> bool:
     return len(clause) == 1 or not any(term.field or term.is_excluded for term in clause)
 
 
-def matching(clauses: Iterable[Clause]) -> Q:
+def matching(clauses: Iterable[Clause], within: Span | None = None) -> Q:
     """The condition that of each clause one term's words stand together where they are looked for.
 
-    All that ``is_indexed`` is one lookup; words of scripts without spaces are looked for in all rows.
+    All that ``is_indexed`` is one lookup, which lists no other ids than those ``within``; words of scripts without
+    spaces are looked for in all rows.
     """
     clauses = list(clauses)
     together = [clause for clause in clauses if is_indexed(clause)]
     condition = Q()
     if any(not term.is_excluded for clause in together for term in clause):
-        condition = Q(pk__in=RawSQL(*_lookup(together)))  # noqa: S611 - what was typed is a parameter
+        sql, values = _lookup(together)
+        if within is not None:
+            sql, values = f"{sql} AND {_key()} BETWEEN %s AND %s", [*values, *within]
+        condition = Q(pk__in=RawSQL(sql, values))  # noqa: S611 - what was typed is a parameter
         clauses = [clause for clause in clauses if clause not in together]
     for clause in clauses:
         either = Q()
@@ -55,6 +62,14 @@ def matching(clauses: Iterable[Clause]) -> Q:
             either |= ~found if term.is_excluded else found
         condition &= either
     return condition
+
+
+def are_matched_by(clauses: Iterable[Clause], count: int) -> bool:
+    """True if at least ``count`` items match, whoever may see them; ``clauses`` are such as ``latest`` takes."""
+    sql, values = _lookup(list(clauses))
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT 1 OFFSET %s", [*values, count - 1])
+        return cursor.fetchone() is not None
 
 
 def latest(clauses: Iterable[Clause], most: int, columns: tuple[str, ...] = ()) -> list[int]:
@@ -76,7 +91,7 @@ def _in_index(term: Term) -> Q:
     return Q(pk__in=RawSQL(*_lookup([(replace(term, is_excluded=False),)])))  # noqa: S611 - as above
 
 
-def _lookup(clauses: list[Clause], columns: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+def _lookup(clauses: list[Clause], columns: tuple[str, ...] = ()) -> tuple[str, list[Any]]:
     """The query for ids, and its parameters; words that are not of a field stand in ``columns``, or anywhere."""
     if connection.vendor == "sqlite":
         wanted = [clause for clause in clauses if not clause[0].is_excluded]
@@ -84,7 +99,7 @@ def _lookup(clauses: list[Clause], columns: tuple[str, ...] = ()) -> tuple[str, 
         for (term,) in [clause for clause in clauses if clause[0].is_excluded]:
             match = f"({match}) NOT ({_fts5(term, ())})"
         return "SELECT rowid FROM album_itemtext WHERE album_itemtext MATCH %s", [match]
-    sql, values = "SELECT item_id FROM album_itemtext WHERE true", list[str]()
+    sql, values = "SELECT item_id FROM album_itemtext WHERE true", list[Any]()
     for clause in clauses:
         match, negation = " | ".join(map(_tsquery, clause)), "NOT " * clause[0].is_excluded
         chosen = FIELD_COLUMNS[clause[0].field] or (() if negation else columns)
