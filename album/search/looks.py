@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import log
@@ -30,8 +29,6 @@ from album.search.vectors import Likeness, VectorFile
 
 MOST_TEXTS = 500
 """Texts whose vectors are kept: 1 MB at 512 numbers."""
-TEXTS_S = 0.1
-"""Those who ask give up after a second, so a pass is not kept waiting for long by the texts of others."""
 REFRESH_S = 30
 OVERLAP = timedelta(minutes=2)
 """Longer than a batch takes to record an item, so that none is missed between two looks."""
@@ -67,7 +64,7 @@ class Looks:
         self.weights, self._revision = entry.id, revision_of(entry, cache)
         self._encoder = _open(entry, require(entry, cache), threads)
         dimension = self._encoder.dimension
-        self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.rows", dimension)
+        self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.vectors", dimension)
         self._texts: dict[str, FloatArray] = {}
         self._encoding = threading.Lock()
         self._backgrounds: FloatArray | None = None
@@ -98,24 +95,22 @@ class Looks:
         self.file.put(pending)
         os.utime(self.file.path, (now.timestamp(), now.timestamp()))
 
-    def of_texts(self, texts: Sequence[str], most: int) -> list[Found]:
-        """What looks like each of ``texts``, none of it better than a bad match."""
+    def of_text(self, text: str, most: int) -> Found:
+        """What looks like ``text``: nothing rather than a bad match."""
+        likeness = self.file.likeness(self.vector_of(text))
         if self._encoder.logit_bias is not None:
-            return [self._probable(likeness, most) for likeness in self.file.likeness(self._vectors(texts))]
+            return self._probable(likeness, most)
         if self._backgrounds is None:
-            backgrounds = self.file.likeness(self._vectors(BACKGROUNDS))
-            self._backgrounds = np.maximum.reduce([likeness.similarities for likeness in backgrounds])
-        nearest = self._backgrounds
-        likenesses = self.file.likeness(self._vectors(texts))
-        return [self._outstanding(likeness, nearest, most) for likeness in likenesses]
+            backgrounds = [self.file.likeness(self.vector_of(background)) for background in BACKGROUNDS]
+            self._backgrounds = np.maximum.reduce([background.similarities for background in backgrounds])
+        return self._outstanding(likeness, self._backgrounds, most)
 
-    def of_pictures(self, vectors: Sequence[bytes], most: int) -> list[Found]:
-        """What looks like the pictures with these vectors of float16, themselves included."""
-        if any(len(vector) != 2 * self.file.dimension for vector in vectors):
+    def of_picture(self, vector: bytes, most: int) -> Found:
+        """What looks like the picture with this vector of float16, itself included."""
+        if len(vector) != 2 * self.file.dimension:
             raise WeightsMissing(f"{self.weights}: this picture has no vector by these weights yet.")
-        numbers = np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(np.float32)
-        likenesses = self.file.likeness(numbers)
-        return [self._found(likeness, most, likeness.level + likeness.scatter) for likeness in likenesses]
+        likeness = self.file.likeness(np.frombuffer(vector, "<f2").astype(np.float32))
+        return self._found(likeness, most, likeness.level + likeness.scatter)
 
     def vector_of(self, text: str) -> FloatArray:
         """The vector of ``text``. Safe in any thread: one text is encoded while others are compared."""
@@ -128,17 +123,9 @@ class Looks:
                 del self._texts[next(iter(self._texts))]
             return vector
 
-    def wait_for_texts(self) -> None:
-        """Returns when no text is being encoded, or after a while."""
-        if self._encoding.acquire(timeout=TEXTS_S):
-            self._encoding.release()
-
     def close(self) -> None:
         with self._encoding:
             self._encoder.close()
-
-    def _vectors(self, texts: Sequence[str]) -> FloatArray:
-        return np.stack([self.vector_of(text) for text in texts])
 
     def _probable(self, likeness: Likeness, most: int) -> Found:
         """By the trained bias: the probability that the text is true of the picture."""

@@ -1,7 +1,4 @@
-"""The helper process of the search by looks: one for all web processes, so that none of them loads numpy.
-
-Questions that come at once are answered in one pass over the vectors, which costs hardly more than one alone.
-"""
+"""The helper process of the search by looks: one for all web processes, so that none of them loads numpy."""
 
 from __future__ import annotations
 
@@ -32,7 +29,6 @@ LOOK_S = 5
 """How often it looks whether who started it is still there."""
 LINE_TIMEOUT_S = 10
 MOST_LINES = 64
-MOST_AT_ONCE = 16
 MOST_ITEMS = 200_000
 MOST_CHARACTERS = 300
 NOTHING = array("q"), array("f")
@@ -125,7 +121,7 @@ class Server:
             self._lines.release()
 
     def _work(self) -> None:
-        """Opens the networks, then answers what waits, all at once. The only thread that knows the database."""
+        """Opens the networks, then answers what waits. The only thread that knows the database and the vectors."""
         try:
             while not self._is_ended:
                 try:
@@ -135,63 +131,31 @@ class Server:
                     logger.warning("search by looks: %s", error)
                 finally:
                     connections.close_all()
-                if waiting := self._waiting():
-                    self._answer(waiting)
+                with suppress(queue.Empty):
+                    if question := self._questions.get(timeout=LOOK_S):
+                        question.answer = self._answer(question)
+                        question.is_answered.set()
         finally:
             if self._looks:
                 self._looks.close()
 
-    def _waiting(self) -> list[Question]:
-        """All questions that are there, once there is one; none after a while without."""
-        waiting = []
+    def _answer(self, question: Question) -> Answer:
+        if self._looks is None:
+            return Answer(*NOTHING, problem="weights")
+        weights = self._looks.weights
+        if question.vector and question.weights != weights:
+            return Answer(*NOTHING, weights=weights, problem="other weights")
         try:
-            waiting.append(self._questions.get(timeout=LOOK_S))
-            if self._looks:
-                self._looks.wait_for_texts()  # so mostly this pass answers them too
-            while len(waiting) < MOST_AT_ONCE:
-                waiting.append(self._questions.get_nowait())
-        except queue.Empty:
-            pass
-        return [question for question in waiting if question is not None]
-
-    def _answer(self, waiting: list[Question]) -> None:
-        if self._looks:
-            for asked in (_told_by_text, _told_by_vector):
-                try:
-                    asked(self._looks, waiting)
-                except AlbumError as error:
-                    logger.warning("search by looks: %s", error)
-        for question in waiting:
-            question.answer = question.answer or Answer(*NOTHING, problem="weights")
-            question.is_answered.set()
+            if question.text:
+                return _told(self._looks.of_text(question.text, question.most), weights)
+            return _told(self._looks.of_picture(question.vector, question.most), weights)
+        except AlbumError as error:
+            logger.warning("search by looks: %s", error)
+            return Answer(*NOTHING, problem="weights")
 
 
-def _told_by_text(looks: Looks, waiting: list[Question]) -> None:
-    asked = [question for question in waiting if question.text]
-    if asked:
-        found = looks.of_texts([question.text for question in asked], max(question.most for question in asked))
-        _tell(asked, found, looks.weights)
-
-
-def _told_by_vector(looks: Looks, waiting: list[Question]) -> None:
-    asked = []
-    for question in waiting:
-        if question.vector and question.weights == looks.weights:
-            asked.append(question)
-        elif question.vector:
-            question.answer = Answer(*NOTHING, weights=looks.weights, problem="other weights")
-    if asked:
-        found = looks.of_pictures([question.vector for question in asked], max(question.most for question in asked))
-        _tell(asked, found, looks.weights)
-
-
-def _tell(asked: list[Question], found: list[Found], weights: str) -> None:
-    for question, one in zip(asked, found, strict=True):
-        question.answer = _told(one, weights, question.most)
-
-
-def _told(found: Found, weights: str, most: int) -> Answer:
+def _told(found: Found, weights: str) -> Answer:
     items, similarities = array("q"), array("f")
-    items.frombytes(found.items[:most].astype("<i8").tobytes())
-    similarities.frombytes(found.similarities[:most].astype("<f4").tobytes())
-    return Answer(items, similarities, weights, found.more or len(found.items) > most)
+    items.frombytes(found.items.astype("<i8").tobytes())
+    similarities.frombytes(found.similarities.astype("<f4").tobytes())
+    return Answer(items, similarities, weights, found.more)

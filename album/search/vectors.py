@@ -2,8 +2,8 @@
 
 A row is what an item looks like in the space of one encoder, as 8-bit numbers and their scale: a fourth of float32.
 A hundred thousand rows of 512 take 52 MB of the system's page cache, which it can take back. They are multiplied as
-they lie there, by ONNX Runtime: processors have instructions for 8-bit numbers that numpy does not use.
-Measured: recall@60 against float32 on 100,000 random unit vectors 0.99 (docs/decisions/0015-search.md).
+they lie there, by SimSIMD: processors have instructions for 8-bit numbers that numpy does not use.
+Measured: recall@60 against float32 on 100,000 random unit vectors 0.98 (docs/decisions/0015-search.md).
 """
 
 from __future__ import annotations
@@ -15,23 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import simsimd
 from numpy.typing import NDArray
 
 from album.inference.results import FloatArray
-from album.inference.sessions import open_onnx
 
-PRODUCT = Path(__file__).with_name("product.onnx")
-"""A MatMulInteger, whose zero point is ``ZERO``, and the sum of digits: tests/search/test_vectors.py makes it."""
-ZERO = 128
-"""What stands for 0: the runtime's fast products want rows without sign."""
-CHUNK_ROWS = 16384
-DIGIT = 63
-"""A question is written with two digits from -63 to 63 for each number, which keeps it to 13 bits.
-
-Larger ones would overflow where a processor without VNNI adds two products to 16 bits: 2 · 255 · 63 fit.
-"""
-BASE = 2 * DIGIT + 1
-"""What the first digit counts."""
+LARGEST = 127
 SAMPLE = 5000
 _MAD_TO_DEVIATION = 1.4826  # Source: the quartile of the normal distribution, 1 / 0.67449
 
@@ -62,8 +51,7 @@ class VectorFile:
 
     def __init__(self, path: Path, dimension: int) -> None:
         self.path, self.dimension = path, dimension
-        self._type = np.dtype([("item", "<i8"), ("scale", "<f4"), ("numbers", "u1", (dimension,))])
-        self._product = open_onnx(PRODUCT, threads=1)
+        self._type = np.dtype([("item", "<i8"), ("scale", "<f4"), ("numbers", "i1", (dimension,))])
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         self._map()
@@ -81,7 +69,7 @@ class VectorFile:
         latest = {item: data for item, data in vectors if len(data) == 2 * self.dimension}
         if not latest:
             return 0
-        rows = self._quantized(latest)
+        rows = self._made(latest)
         places = {int(item): place for place, item in enumerate(self.items.tolist()) if item in latest}
         with self.path.open("r+b") as file:
             file.truncate(len(self) * self._type.itemsize)
@@ -94,31 +82,19 @@ class VectorFile:
         self._map()
         return len(rows)
 
-    def likeness(self, vectors: FloatArray) -> list[Likeness]:
-        """For each of ``(Q, D) float32`` unit vectors how near every item is to it. One pass for all of them."""
-        steps = np.maximum(np.abs(vectors).max(axis=1), 1e-6) / (DIGIT * BASE)
-        numbers = np.rint(vectors / steps[:, None])
-        high = np.rint(numbers / BASE)
-        digits = np.zeros((self._type.itemsize, 2, len(vectors)), np.int8)  # also for item and scale: by zeros
-        digits[-self.dimension :] = np.stack((high, numbers - BASE * high)).T.swapaxes(1, 2)
-        worth = np.concatenate((np.diag(steps * BASE), np.diag(steps)), axis=1, dtype=np.float32)
-        asked = {"digits": digits.reshape(len(digits), -1), "worth": worth}
-        near = np.empty((len(vectors), len(self)), np.float32)
-        bytes_of_rows = self._rows.view(np.uint8).reshape(len(self), self._type.itemsize)
-        for start in range(0, len(self), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            given = {"rows": bytes_of_rows[rows], "scales": self._scales[None, rows]}
-            (near[:, rows],) = self._product.run(given | asked)
-        return [_with_level(row) for row in near]
+    def likeness(self, vector: FloatArray) -> Likeness:
+        """How near every item is to a ``(D,) float32`` unit vector."""
+        if not len(self):
+            return _with_level(np.empty(0, np.float32))
+        numbers, scale = _quantized(vector[None])
+        products = simsimd.cdist(numbers, self._rows["numbers"], "dot", out_dtype="float32")
+        return _with_level(np.asarray(products)[0] * (scale * self._scales))
 
-    def _quantized(self, vectors: dict[int, bytes]) -> NDArray[Any]:
-        numbers = np.frombuffer(b"".join(vectors.values()), "<f2").reshape(-1, self.dimension).astype(np.float32)
-        numbers = np.nan_to_num(numbers)
-        scales = np.maximum(np.abs(numbers).max(axis=1), 1e-6) / 127
+    def _made(self, vectors: dict[int, bytes]) -> NDArray[Any]:
         rows = np.empty(len(vectors), self._type)
         rows["item"] = np.fromiter(vectors, np.int64, len(vectors))
-        rows["scale"] = scales
-        rows["numbers"] = np.rint(numbers / scales[:, None]) + ZERO
+        data = np.frombuffer(b"".join(vectors.values()), "<f2")
+        rows["numbers"], rows["scale"] = _quantized(data.reshape(-1, self.dimension).astype(np.float32))
         return rows
 
     def _map(self) -> None:
@@ -127,6 +103,13 @@ class VectorFile:
         # Once more, 12 bytes a row: to pick them out of the file takes a fifth of a pass.
         self.items: NDArray[np.int64] = self._rows["item"].copy()
         self._scales: NDArray[np.float32] = self._rows["scale"].copy()
+
+
+def _quantized(vectors: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
+    """8-bit numbers of each of ``(N, D)`` vectors, and what one of them counts."""
+    vectors = np.nan_to_num(vectors)
+    scales: FloatArray = np.maximum(np.abs(vectors).max(axis=1), 1e-6) / LARGEST
+    return np.rint(vectors / scales[:, None]).astype(np.int8), scales
 
 
 def _with_level(similarities: FloatArray) -> Likeness:

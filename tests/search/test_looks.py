@@ -78,7 +78,7 @@ def ids(found: looks_module.Found) -> list[int]:
 @pytest.mark.parametrize("words", [("red", "circle"), ("blue", "star"), ("green", "square")])
 def test_a_text_finds_the_pictures_that_it_is_true_of(items: list[MediaItem], looks: Looks, words: Any) -> None:
     true = {item.pk for item, scene in zip(items, scenes()[0], strict=True) if words in scene.objects}
-    (found,) = looks.of_texts([" ".join(words)], 100)
+    found = looks.of_text(" ".join(words), 100)
     got = ids(found)
     assert len(true) >= 3
     assert true <= set(got), "all of them"
@@ -88,7 +88,7 @@ def test_a_text_finds_the_pictures_that_it_is_true_of(items: list[MediaItem], lo
 
 
 def test_a_text_that_fits_everything_finds_nothing(looks: Looks) -> None:
-    (found,) = looks.of_texts(["sunset"], 100)  # which the tiny network has never seen
+    found = looks.of_text("sunset", 100)  # which the tiny network has never seen
     assert ids(found) == []
 
 
@@ -96,7 +96,7 @@ def test_without_a_trained_bias_only_what_stands_out_counts(
     items: list[MediaItem], looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks._encoder, "logit_bias", None)
-    red, nonsense = looks.of_texts(["red circle", "dog on the beach"], 100)
+    red, nonsense = (looks.of_text(text, 100) for text in ("red circle", "dog on the beach"))
     objects = {item.pk: scene.objects for item, scene in zip(items, scenes()[0], strict=True)}
     assert len(red.items) >= 3
     assert sum(("red", "circle") in objects[pk] for pk in ids(red)) >= 0.8 * len(red.items)
@@ -104,7 +104,7 @@ def test_without_a_trained_bias_only_what_stands_out_counts(
 
 
 def test_more_than_asked_for_is_told(looks: Looks) -> None:
-    one, all_of_them = looks.of_texts(["red circle"], 1)[0], looks.of_texts(["red circle"], 200)[0]
+    one, all_of_them = looks.of_text("red circle", 1), looks.of_text("red circle", 200)
     assert (len(one.items), one.more, all_of_them.more) == (1, True, False)
 
 
@@ -127,11 +127,11 @@ def test_texts_are_encoded_once_and_the_oldest_are_forgotten(looks: Looks, monke
 
 def test_similar_pictures_begin_with_the_picture_itself(items: list[MediaItem], looks: Looks) -> None:
     vector = np.asarray(scenes()[1][7], "<f2").tobytes()
-    found = looks.of_pictures([vector], 5)[0]
+    found = looks.of_picture(vector, 5)
     assert ids(found)[0] == items[7].pk
     assert found.similarities[0] == pytest.approx(1, abs=0.01)
     with pytest.raises(WeightsMissing, match="no vector by these weights"):
-        looks.of_pictures([vector[:-2]], 5)
+        looks.of_picture(vector[:-2], 5)
 
 
 def test_what_a_batch_adds_changes_and_what_is_deleted_is_followed(
@@ -142,7 +142,7 @@ def test_what_a_batch_adds_changes_and_what_is_deleted_is_followed(
     embed([new, items[1]], vectors[[0, 0]])
     monkeypatch.setattr(looks_module, "REFRESH_S", 0)
     looks.refresh()
-    nearest = ids(looks.of_pictures([np.asarray(vectors[0], "<f2").tobytes()], 3)[0])
+    nearest = ids(looks.of_picture(np.asarray(vectors[0], "<f2").tobytes(), 3))
     assert set(nearest) == {items[0].pk, items[1].pk, new.pk}
     MediaItem.objects.filter(pk__in=[item.pk for item in items[50:]]).delete()
     looks.refresh()

@@ -28,14 +28,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class FakeLooks(Looks):
-    """Finds item 7, then 8, for every text; notes how many came at once."""
+    """Finds item 7, then 8, for every text, and of a picture that there are more."""
 
     weights = "fake"
 
     def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.pause_s = self.text_s = 0.0
-        self._encoding = threading.Lock()
+        self.asked: list[str] = []
+        self.pause_s = 0.0
         self.is_comparing = False
         self.met_comparing: list[bool] = []
 
@@ -45,19 +44,17 @@ class FakeLooks(Looks):
 
     def vector_of(self, text):
         self.met_comparing.append(self.is_comparing)
-        with self._encoding:
-            time.sleep(self.text_s)
         return np.zeros(1, np.float32)
 
-    def of_texts(self, texts, most):
+    def of_text(self, text, most):
         self.is_comparing = True
         time.sleep(self.pause_s)
         self.is_comparing = False
-        self.batches.append(len(texts))
-        return [Found(np.array([7, 8]), np.array([0.75, 0.5], np.float32), False) for _ in texts]
+        self.asked.append(text)
+        return Found(np.array([7, 8][:most]), np.array([0.75, 0.5][:most], np.float32), most < 2)
 
-    def of_pictures(self, vectors, most):
-        return [Found(np.array([7]), np.array([1], np.float32), True) for _ in vectors]
+    def of_picture(self, vector, most):
+        return Found(np.array([7]), np.array([1], np.float32), True)
 
 
 @pytest.fixture
@@ -105,7 +102,7 @@ def test_the_helper_works_before_anybody_waits(cast: Cast, fake: FakeLooks) -> N
     analyzed(cast)
     assert not semantic.like_text("first", most=10).problem  # the helper listens now
     waiting = semantic.asked_text("a dog", most=10)
-    wait_until(lambda: fake.batches == [1, 1], 5, "the question is answered")
+    wait_until(lambda: fake.asked == ["first", "a dog"], 5, "the question is answered")
     assert waiting() == semantic.Lookalikes({7: 0.75, 8: 0.5})
 
 
@@ -113,19 +110,13 @@ def test_a_picture_with_a_vector_by_other_weights_says_so(cast: Cast, fake: Fake
     assert semantic.like_picture(analyzed(cast, "others"), most=1).problem == "other weights"
 
 
-def test_what_is_asked_at_once_is_answered_at_once(cast: Cast, fake: FakeLooks) -> None:
+def test_all_who_ask_at_once_are_answered(cast: Cast, fake: FakeLooks) -> None:
     analyzed(cast)
-    fake.pause_s = 0.2
-    answers: list[semantic.Lookalikes] = []
-    question = {"text": "a dog", "most": 5}
-    threads = [threading.Thread(target=lambda: answers.append(semantic._ask(question))) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == [semantic.Lookalikes({7: 0.75, 8: 0.5})] * 6
-    assert max(fake.batches) >= 4
-    assert len(fake.batches) <= 3
+    assert not semantic.like_text("first", most=10).problem  # the helper listens now
+    fake.pause_s = 0.02
+    waiting = [semantic.asked_text(f"text {number}", most=5) for number in range(8)]
+    assert [wait() for wait in waiting] == [semantic.Lookalikes({7: 0.75, 8: 0.5})] * 8
+    assert sorted(fake.asked) == ["first", *(f"text {number}" for number in range(8))]
 
 
 def test_a_text_is_encoded_while_others_are_compared(cast: Cast, fake: FakeLooks) -> None:
@@ -137,15 +128,6 @@ def test_a_text_is_encoded_while_others_are_compared(cast: Cast, fake: FakeLooks
     semantic.like_text("a cat", most=5)
     first.join()
     assert fake.met_comparing[-1]
-
-
-def test_texts_that_are_being_encoded_are_compared_in_one_pass(cast: Cast, fake: FakeLooks) -> None:
-    analyzed(cast)
-    assert not semantic.like_text("first", most=5).problem  # the helper is open now
-    fake.text_s = 0.03
-    waiting = [semantic.asked_text(f"text {number}", most=5) for number in range(8)]
-    assert [wait().problem for wait in waiting] == [""] * 8
-    assert len(fake.batches) < 1 + 8
 
 
 def test_who_answers_too_late_is_not_waited_for(cast: Cast, fake: FakeLooks) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from album.search.vectors import PRODUCT, ZERO, VectorFile
+from album.search.vectors import VectorFile
 
 DIMENSION = 64
 
@@ -30,37 +30,17 @@ def file(tmp_path: Path) -> VectorFile:
 def test_similarities_are_those_of_the_vectors(file: VectorFile) -> None:
     rows, questions = unit_rows(3000), unit_rows(5, seed=1)
     assert file.put(stored(rows)) == 3000
-    for question, likeness in zip(questions, file.likeness(questions), strict=True):
-        exact = rows @ question
+    for question in questions:
+        likeness, exact = file.likeness(question), rows @ question
         assert np.abs(likeness.similarities - exact).max() < 0.005
         assert len(set(likeness.best(60, -1).tolist()) & set(np.argsort(-exact)[:60].tolist())) >= 57
         assert likeness.level == pytest.approx(float(np.median(exact)), abs=0.01)
 
 
-def test_the_product_is_one_of_integers() -> None:
-    onnx = pytest.importorskip("onnx", reason="onnx comes with requirements-dev.txt")
-    make, types = onnx.helper, onnx.TensorProto
-    nodes = [
-        make.make_node("MatMulInteger", ["rows", "digits", "zero"], ["products"]),
-        make.make_node("Cast", ["products"], ["numbers"], to=types.FLOAT),
-        make.make_node("Gemm", ["worth", "numbers"], ["wholes"], transB=1),
-        make.make_node("Mul", ["wholes", "scales"], ["near"]),
-    ]
-    given = {"rows": types.UINT8, "digits": types.INT8, "worth": types.FLOAT, "scales": types.FLOAT}
-    inputs = [make.make_tensor_value_info(name, number, [None, None]) for name, number in given.items()]
-    near = make.make_tensor_value_info("near", types.FLOAT, [None, None])
-    zero = make.make_tensor("zero", types.UINT8, [], [ZERO])
-    graph = make.make_graph(nodes, "product", inputs, [near], [zero])
-    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 13)], ir_version=8)
-    assert PRODUCT.read_bytes() == model.SerializeToString(deterministic=True), (
-        "write it anew: it is made like this"
-    )
-
-
 def test_the_best_come_in_order_and_not_below_the_least(file: VectorFile) -> None:
     rows = unit_rows(100)
     file.put(stored(rows))
-    (likeness,) = file.likeness(rows[:1])
+    likeness = file.likeness(rows[0])
     best = likeness.best(10, 0.0)
     values = likeness.similarities[best]
     assert (best[0], len(best)) == (0, 10)
@@ -74,8 +54,7 @@ def test_a_new_vector_of_an_item_replaces_the_old_one(file: VectorFile) -> None:
     file.put(stored(rows[:2]))
     file.put([*stored(rows[2:3], first_id=2), *stored(rows[3:], first_id=9), (3, b"not a vector")])
     assert file.items.tolist() == [1, 2, 9]
-    similarities = [likeness.similarities for likeness in file.likeness(rows[[0, 2, 3]])]
-    assert [int(values.argmax()) for values in similarities] == [0, 1, 2]
+    assert [int(file.likeness(rows[row]).similarities.argmax()) for row in (0, 2, 3)] == [0, 1, 2]
 
 
 def test_what_was_cut_short_is_left_out_and_written_again(file: VectorFile) -> None:
@@ -88,8 +67,16 @@ def test_what_was_cut_short_is_left_out_and_written_again(file: VectorFile) -> N
     assert file.path.read_bytes() == data
 
 
+def test_numbers_that_are_none_count_nothing(file: VectorFile) -> None:
+    rows = unit_rows(2)
+    broken = np.full((1, DIMENSION), np.nan, np.float32)
+    file.put(stored(np.concatenate((rows, broken))))
+    assert file.likeness(rows[0]).similarities.tolist() == pytest.approx([1, float(rows[0] @ rows[1]), 0], abs=0.01)
+    assert file.likeness(broken[0]).similarities.tolist() == [0, 0, 0]
+
+
 def test_an_empty_file_finds_nothing(file: VectorFile) -> None:
-    (likeness,) = file.likeness(unit_rows(1))
+    likeness = file.likeness(unit_rows(1)[0])
     assert likeness.best(5, -1).tolist() == []
     file.put(stored(unit_rows(2)))
     file.clear()
