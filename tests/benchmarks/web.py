@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Any
 
@@ -29,6 +29,8 @@ from tests.faults.web import Member, WebServer, make_alice
 CLIENTS, WORKERS = 8, 2
 ROWS = "100"
 RECEIVE_BYTES = 1 << 20
+LIMIT_MS = 1.3
+"""What session, user and rows alone cost on the machine for which the targets in milliseconds were set."""
 MAKE_LIBRARY = """
     import random
     from datetime import UTC, datetime, timedelta
@@ -177,6 +179,9 @@ def timeline(size: Size) -> Iterator[Figure]:
         shallow, far = (load(server, member, [address], size.requests) for address in (first, deep))
         yield Figure(f"JSON of {ROWS} rows, CPU", shallow.cpu_ms, "ms", most=2, note=shallow.note)
         yield Figure(f"JSON of {ROWS} rows, p95", shallow.p95_ms, "ms", most=40)
+        limit = _limit(installation, member, size.requests)
+        ratio, note = shallow.cpu_ms / limit.cpu_ms, f"which take {limit.cpu_ms:.2f} ms here"
+        yield Figure("the same / session, user and rows alone, CPU", ratio, "x", most=2 / LIMIT_MS, note=note)
         yield Figure(
             f"the same at nine tenths {rest} / at the first, CPU", far.cpu_ms / shallow.cpu_ms, "x", most=1.15
         )
@@ -187,6 +192,17 @@ def timeline(size: Size) -> Iterator[Figure]:
         months = load(server, member, ["/timeline/months/"], size.requests // 8)
         yield Figure(f"months {rest}, CPU", months.cpu_ms, "ms", note=f"p95 {months.p95_ms:.0f} ms")
         yield Figure("web process after that", largest_mb(server), "MB", most=150, note="the largest, PSS")
+
+
+def _limit(installation: Installation, member: Member, requests: int) -> Load:
+    """The same load on ``web_limit``, with the session of ``member``."""
+    application, settings = "django.core.wsgi:get_wsgi_application()", "tests.benchmarks.web_limit"
+    with WebServer(
+        installation, application=application, workers=WORKERS, DJANGO_SETTINGS_MODULE=settings
+    ) as server:
+        asked = replace(member, port=server.port)
+        load(server, asked, ["/timeline/items/"], 200)
+        return load(server, asked, ["/timeline/items/"], requests)
 
 
 def _place(member: Member, depth: int) -> str:

@@ -27,11 +27,13 @@ def make_alice(installation: Installation) -> None:
 class WebServer:
     """gunicorn as scripts/run starts it; ``env`` goes to it."""
 
-    def __init__(self, installation: Installation, *, workers: int = 2, **env: str) -> None:
+    def __init__(
+        self, installation: Installation, *, application: str = "photo_album.wsgi", workers: int = 2, **env: str
+    ) -> None:
         self.port, self.log = free_port(), installation.folder / "gunicorn.log"
         options = f"--config python:photo_album.gunicorn --bind 127.0.0.1:{self.port} --workers {workers}"
         options += f" --capture-output --error-logfile {self.log}"
-        self.process = installation.start("-m", "gunicorn", "photo_album.wsgi", *options.split(), **env)
+        self.process = installation.start("-m", "gunicorn", application, *options.split(), **env)
         wait_until(self._answers, 30, "the web server answers")
 
     def __enter__(self) -> Self:
