@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 
-from album import queries
-from album.api.endpoints import Resource, endpoint, found, member, page, page_of
+from album.api.endpoints import Resource, endpoint, member, page, page_of
 from album.api.fields import Place
 from album.api.media_shapes import MediaInList
 from album.models import MediaItem
@@ -76,9 +75,10 @@ class Similar(Resource):
     @endpoint(page_of(Hit, "Similar", **FOUND), query=Place)
     def get(self, request: Request, asked: dict[str, Any], pk: int) -> dict[str, Any]:
         """What looks like the picture of an item, the most alike first."""
-        user = member(request)
-        found(queries.visible_to(user), pk)
-        return _told(request, find_similar(pk, user, **asked))
+        try:
+            return _told(request, find_similar(pk, member(request), **asked))
+        except MediaItem.DoesNotExist as error:
+            raise NotFound("Not found.") from error
 
 
 def _told(request: Request, hits: Found) -> dict[str, Any]:

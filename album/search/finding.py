@@ -63,7 +63,12 @@ def count_found(found: Found, query: Query, user: Viewer) -> Found:
 
 
 def find_similar(item_id: int, user: Viewer, *, before: str, limit: int) -> Found:
-    """At most ``limit`` items that look like this one, the most alike first. Raises BadPosition."""
+    """At most ``limit`` items that look like this one, the most alike first.
+
+    Raises:
+        BadPosition: ``before`` is not a place that an earlier piece told.
+        MediaItem.DoesNotExist: ``user`` may not see the item.
+    """
     offset = _offset(before)
     ranking = rank_similar(item_id, user)
     rows, after = _piece(ranking, user, offset, limit)

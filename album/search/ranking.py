@@ -105,9 +105,12 @@ def _from(items: QuerySet[MediaItem], before: Cursor | None) -> QuerySet[MediaIt
 
 
 def rank_similar(item_id: int, user: Viewer) -> Ranking:
-    """What looks like this picture, of all that ``user`` may see."""
+    """What looks like this picture, of all that ``user`` may see. Raises MediaItem.DoesNotExist: not this one."""
+    visible = visible_one_by_one(user)
+    if not visible.filter(pk=item_id).exists():
+        raise MediaItem.DoesNotExist(f"{user} sees no item {item_id}")
     ask = partial(semantic.like_picture, item_id)
-    looks, alike = _alike(ask(most=MOST_SIMILAR), ask, visible_one_by_one(user))
+    looks, alike = _alike(ask(most=MOST_SIMILAR), ask, visible)
     return Ranking(alike[:MOST_SIMILAR], looks.similarities, looks.more, looks.problem)
 
 

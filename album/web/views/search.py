@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from album import queries
 from album.exceptions import AlbumError
+from album.models import MediaItem
 from album.search.finding import BEST, NEWEST, Found, clean_search, count_found, find, find_similar, order_of
 from album.search.parse import FIELDS, KINDS, STATES, Problem, Query, parse
 from album.search.suggest import suggest
@@ -126,10 +127,11 @@ def similar(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def similar_items(request: MemberRequest, pk: int) -> HttpResponse:
     """A piece of what looks like the picture of an item as JSON, from the place ``?before=`` on."""
-    get_object_or_404(queries.visible_to(request.user).only("pk"), pk=pk)
     holder = request.grants.holder
     try:
         found = _find_similar(request, pk, read_limit(request.GET.get("limit")))
+    except MediaItem.DoesNotExist as error:
+        raise Http404 from error
     except AlbumError as error:
         return JsonResponse({"error": str(error)}, status=400)
     return grid_answer(_told(found, holder), found.after)
