@@ -8,14 +8,16 @@ random: what a search costs depends on sizes, not on what a network has learned.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from statistics import median
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import psutil
 
 from tests.benchmarks.full_size import CLIP_ID, make_clip_weights
-from tests.benchmarks.measuring import FOLDER, MB, Figure
+from tests.benchmarks.measuring import FOLDER, MB, Figure, median_ratio, run_child
 from tests.faults.installation import Installation, wait_until
 from tests.faults.web import Member, WebServer
 
@@ -99,6 +101,7 @@ def _by_looks(size: Size, installation: Installation, server: WebServer, member:
     fresh = [_address("/search/items/", f"{text} number {n}") for n, text in enumerate(LOOKS * (requests // 6))]
     cold = load(server, member, fresh, len(fresh))
     yield Figure("the same, texts never asked before, p95", cold.p95_ms, "ms", most=80, note=cold.note)
+    yield from _compared(size.rows)
     similar = [f"/media/{pk}/similar/items/" for pk in range(1, 400, 5)]
     alike = load(server, member, similar, requests)
     yield Figure("similar photos, p95", alike.p95_ms, "ms", most=80, note=alike.note)
@@ -107,6 +110,15 @@ def _by_looks(size: Size, installation: Installation, server: WebServer, member:
     yield Figure("helper, its own memory", _own_mb(helpers[0]), "MB", note="USS; the vectors lie in the page cache")
     web = [process for process in family(server) if process not in helpers]
     yield Figure("web process after that", max(map(_pss_mb, web)), "MB", most=150, note="the largest, PSS")
+
+
+def _compared(count: int) -> Iterator[Figure]:
+    """What one question to all vectors costs the helper, and what the 8-bit numbers lose."""
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    found = run_child("-m", "tests.benchmarks.vectors", count, env=one_thread).answer
+    ratio, note = median_ratio(found["ours"], found["theirs"]), f"{1000 * median(found['ours']):.1f} ms"
+    yield Figure("one question to all vectors / float32 by numpy, CPU", ratio, "x", note=note)
+    yield Figure("of the first 60 by float32 found, random vectors", found["recall"], least=0.98)
 
 
 def _is_ready(member: Member) -> bool:
