@@ -6,10 +6,11 @@ names tables is no part of a migration: Django's own hooks around ``migrate`` ta
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 SQL_DIR = Path(__file__).parent / "sql"
@@ -31,23 +32,25 @@ def take_down(*, using: str, plan: list[Any], **_: Any) -> None:
 
 
 def put_up(*, using: str, **_: Any) -> None:
-    """Makes triggers that are missing or of an earlier release, and fills the index anew: rows may have changed."""
+    """Makes triggers that are missing or of an earlier release, and fills the index anew: rows may have changed.
+
+    All of it or nothing: what a crash undid is done by the next ``migrate``, and who writes meanwhile waits.
+    """
     connection = connections[using]
     if connection.vendor not in _NAMES or "album_itemtext" not in connection.introspection.table_names():
         return
     script = (SQL_DIR / f"{connection.vendor}.sql").read_text(encoding="utf-8")
     statements = [part.strip() for part in script.split("\n\n") if part.startswith("CREATE")]
-    wanted = [statement for statement in statements if " TRIGGER " in statement.splitlines()[0]]
-    found = [text for kind, _, text in _installed(connection) if kind == "trigger"]
-    # PostgreSQL does not keep the text of a trigger as it was written.
-    if len(found) == len(wanted) and (connection.vendor != "sqlite" or set(found) == set(wanted)):
+    if _is_up(connection, statements):
         return
-    take_down(using=using, plan=[True])
-    with connection.cursor() as cursor:
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        take_down(using=using, plan=[True])
         for statement in statements:
             # Without parameters nothing in the statement is taken for a placeholder.
             cursor.execute(statement)
-    _fill(connection)
+        if connection.vendor == "postgresql":
+            cursor.execute(f"COMMENT ON VIEW album_itemtext_source IS '{_digest(statements)}'")
+        _fill(connection)
 
 
 def tidy() -> None:
@@ -58,6 +61,22 @@ def tidy() -> None:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO album_itemtext(album_itemtext) VALUES ('optimize')")
+
+
+def _is_up(connection: BaseDatabaseWrapper, statements: list[str]) -> bool:
+    """Whether ``statements`` made what is there. PostgreSQL keeps no text as it was written, but a comment."""
+    found = _installed(connection)
+    if connection.vendor == "sqlite":
+        return {text for _kind, _name, text in found} == set(statements)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(to_regclass('album_itemtext_source'))")
+        (comment,) = cursor.fetchone()
+    triggers = [statement for statement in statements if " TRIGGER " in statement.splitlines()[0]]
+    return len(found) == len(triggers) and comment == _digest(statements)
+
+
+def _digest(statements: list[str]) -> str:
+    return sha256("\n".join(statements).encode()).hexdigest()
 
 
 def _installed(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:

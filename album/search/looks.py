@@ -64,7 +64,11 @@ class Looks:
         self.weights, self._revision = entry.id, revision_of(entry, cache)
         self._encoder = _open(entry, require(entry, cache), threads)
         dimension = self._encoder.dimension
-        self.file = VectorFile(folder / f"{entry.id}-{self._revision[:16]}-{dimension}.vectors", dimension)
+        name = f"{entry.id}-{self._revision[:16]}-{dimension}.vectors"
+        for other in (*folder.glob("*.vectors"), *folder.glob("*.rows")):  # so the files of earlier releases ended
+            if other.name != name:
+                other.unlink(missing_ok=True)
+        self.file = VectorFile(folder / name, dimension)
         self._texts: dict[str, FloatArray] = {}
         self._encoding = threading.Lock()
         self._backgrounds: FloatArray | None = None

@@ -95,7 +95,7 @@ def _walked_by_words(query: Query, user: Viewer, most: int, before: Cursor | Non
     return _walked(query, user, most, before)
 
 
-def _walked(query: Query, user: Viewer, most: int, before: Cursor | None = None) -> list[int]:
+def _walked(query: Query, user: Viewer, most: int, before: Cursor | None) -> list[int]:
     """The same where many are found: along the timeline until there are enough."""
     return newest_ids(_from(passing(visible_one_by_one(user), query.clauses, user), before), most)
 

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 1.0
 PAUSE_S = 0.05
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Products of small pieces gain nothing by a second thread, which on a busy machine is waited for."""
+"""Nothing that numpy multiplies in the helper gains by a second thread, and each has memory of its own."""
 while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
 """Entered while the helper is asked. The web server answers others meanwhile, and many ask it at once."""
 _child: subprocess.Popen[bytes] | None = None

@@ -122,11 +122,15 @@ class Server:
 
     def _work(self) -> None:
         """Opens the networks, then answers what waits. The only thread that knows the database and the vectors."""
+        again_at = 0.0
         try:
             while not self._is_ended:
                 try:
-                    self._looks = self._looks or self._open()
-                    self._looks.refresh()
+                    if self._looks is None and time.monotonic() >= again_at:
+                        again_at = time.monotonic() + LOOK_S  # those who wait hear at once that it failed
+                        self._looks = self._open()
+                    if self._looks:
+                        self._looks.refresh()
                 except AlbumError as error:
                     logger.warning("search by looks: %s", error)
                 finally:

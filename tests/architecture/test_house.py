@@ -25,6 +25,7 @@ HEAVY = (
     "rest_framework.views",
     "PIL",
     "numpy",
+    "simsimd",
     "pyexiv2",
     "pillow_heif",
 )

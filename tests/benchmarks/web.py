@@ -30,7 +30,7 @@ CLIENTS, WORKERS = 8, 2
 ROWS = "100"
 RECEIVE_BYTES = 1 << 20
 LIMIT_MS = 1.3
-"""What session, user and rows alone cost on the machine for which the targets in milliseconds were set."""
+"""What a plain view cost on the machine for which the targets in milliseconds were set."""
 MAKE_LIBRARY = """
     import random
     from datetime import UTC, datetime, timedelta
@@ -181,7 +181,9 @@ def timeline(size: Size) -> Iterator[Figure]:
         yield Figure(f"JSON of {ROWS} rows, p95", shallow.p95_ms, "ms", most=40)
         limit = _limit(installation, member, size.requests)
         ratio, note = shallow.cpu_ms / limit.cpu_ms, f"which take {limit.cpu_ms:.2f} ms here"
-        yield Figure("the same / session, user and rows alone, CPU", ratio, "x", most=2 / LIMIT_MS, note=note)
+        yield Figure(
+            "the same / a plain Django view of the same rows, CPU", ratio, "x", most=2 / LIMIT_MS, note=note
+        )
         yield Figure(
             f"the same at nine tenths {rest} / at the first, CPU", far.cpu_ms / shallow.cpu_ms, "x", most=1.15
         )

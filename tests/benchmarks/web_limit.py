@@ -1,6 +1,7 @@
-"""The least that a piece of the timeline costs: session, user, one statement, JSON. Its settings and addresses.
+"""A plain Django view of the same rows: session, user, one query set, JSON. Its settings and addresses.
 
-Served as the album is, beside it, in the same run. Nothing is checked, signed or told but the rows.
+Served as the album is, beside it, in the same run: what it takes tells how fast the machine is. Nothing is checked,
+signed or told but the rows.
 """
 
 from __future__ import annotations

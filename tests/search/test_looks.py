@@ -159,6 +159,14 @@ def test_the_next_process_reads_only_what_is_new(
     again.close()
 
 
+def test_files_of_other_weights_and_earlier_releases_go(looks: Looks, tmp_path: Path) -> None:
+    folder = looks.file.path.parent
+    (folder / "tiny-clip-0-64.rows").touch()
+    (folder / "other-0-64.vectors").touch()
+    Looks(tmp_path / "search", tmp_path / "models").close()
+    assert [path.name for path in folder.iterdir()] == [looks.file.path.name]
+
+
 def test_without_vectors_or_weights_it_says_what_to_do(cast: Cast, tmp_path: Path) -> None:
     (item,) = make_rows(cast.alice, 1)
     Embedding.objects.create(item=item, weights="siglip2-b-16", revision="1", vector=b"")

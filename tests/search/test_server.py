@@ -138,13 +138,18 @@ def test_who_answers_too_late_is_not_waited_for(cast: Cast, fake: FakeLooks) -> 
     assert time.monotonic() - begun < 1.5
 
 
-def test_without_weights_the_answer_says_so(cast: Cast, folder: Path) -> None:
+def test_without_weights_the_answer_says_so(cast: Cast, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[float] = []
+
     def nothing() -> Looks:
+        tried.append(time.monotonic())
         raise WeightsMissing("none are installed")
 
     analyzed(cast)
+    monkeypatch.setattr(server, "LOOK_S", 2)
     with serving(Server(folder, nothing)):
-        assert semantic.like_text("a dog", most=5).problem == "weights"
+        assert [semantic.like_text("a dog", most=5).problem for _ in range(5)] == ["weights"] * 5
+        assert len(tried) == 1, "each question would wait for it"
 
 
 def test_before_the_first_batch_nobody_is_asked(cast: Cast, folder: Path) -> None:

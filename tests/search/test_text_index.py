@@ -77,6 +77,8 @@ def test_tags_of_a_batch_are_found_when_it_lets_go_of_the_item(cast: Cast) -> No
     held.update(processing_status="processing")
     ItemTag.objects.filter(item=item).delete()
     ItemTag.objects.create(item=item, tag=dog, source="zero-shot")
+    if connection.vendor == "sqlite":
+        assert finds(cast, "sea") and not finds(cast, "dog"), "nothing is written so far"
     held.update(processing_status="completed", ai_description="on a beach")
     assert finds(cast, "dog beach")
     assert not finds(cast, "sea")
@@ -114,15 +116,23 @@ def test_a_very_long_description_is_taken(cast: Cast) -> None:
     assert finds(cast, "first")
 
 
-def test_triggers_of_an_earlier_release_are_replaced(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    if connection.vendor != "sqlite":
-        return  # there the text of a trigger is not kept
-    (item,) = make_rows(cast.alice, 1)
-    name = "album_itemtext_item_changed"
+@pytest.mark.parametrize("kind", ["trigger", "view"])
+def test_what_an_earlier_release_made_is_replaced(cast: Cast, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    (item,) = make_rows(cast.alice, 1, title="harbor")
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TRIGGER {name}")
-        cursor.execute(f"CREATE TRIGGER {name} AFTER UPDATE ON album_mediaitem BEGIN SELECT 1; END")
-    MediaItem.objects.filter(pk=item.pk).update(title="harbor")
+        if connection.vendor != "sqlite":
+            cursor.execute("COMMENT ON VIEW album_itemtext_source IS 'of an earlier release'")
+        elif kind == "trigger":
+            cursor.execute("DROP TRIGGER album_itemtext_item_changed")
+            cursor.execute(
+                "CREATE TRIGGER album_itemtext_item_changed AFTER UPDATE ON album_mediaitem BEGIN SELECT 1; END"
+            )
+        else:
+            cursor.execute("DROP VIEW album_itemtext_source")
+            cursor.execute(
+                "CREATE VIEW album_itemtext_source AS SELECT id AS item_id, title AS tags FROM album_mediaitem"
+            )
+        cursor.execute("UPDATE album_itemtext SET title = 'nonsense'")
     assert not finds(cast, "harbor")
     index.put_up(using="default")
     assert finds(cast, "harbor")
@@ -132,6 +142,27 @@ def test_triggers_of_an_earlier_release_are_replaced(cast: Cast, monkeypatch: py
         index, "_fill", lambda _: pytest.fail("the index was filled anew though nothing was missing")
     )
     index.put_up(using="default")
+
+
+def test_what_was_not_filled_to_the_end_is_filled_the_next_time(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_rows(cast.alice, 1, title="harbor")
+    index.take_down(using="default", plan=["a migration"])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM album_itemtext")
+        if connection.vendor != "sqlite":
+            cursor.execute("COMMENT ON VIEW album_itemtext_source IS ''")
+
+    def dies(_: object) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(index, "_fill", dies)
+        index.put_up(using="default")
+    assert not finds(cast, "harbor")
+    index.put_up(using="default")
+    assert finds(cast, "harbor")
 
 
 @pytest.mark.django_db

@@ -1,7 +1,7 @@
 -- What each item is found by, kept by the database itself. Statements are separated by empty lines.
 -- "qzqzq" stands between two tags or people, so that no phrase reaches from one into the next.
 -- While a batch holds an item, the tags that it takes away and gives do not count one by one: what the item is found
--- by is written once, when the batch lets go of it. Other people's words are written at once.
+-- by is written once, when the batch lets go of it. What people and files say is written at once.
 
 CREATE VIEW album_itemtext_source AS
 SELECT item.id AS item_id, item.title, item.description, item.ai_description, item.original_name AS file_name,

@@ -130,8 +130,6 @@ def similar_items(request: MemberRequest, pk: int) -> HttpResponse:
     holder = request.grants.holder
     try:
         found = _find_similar(request, pk, read_limit(request.GET.get("limit")))
-    except MediaItem.DoesNotExist as error:
-        raise Http404 from error
     except AlbumError as error:
         return JsonResponse({"error": str(error)}, status=400)
     return grid_answer(_told(found, holder), found.after)
@@ -148,8 +146,11 @@ def _find(request: MemberRequest, query: Query, sort: str, limit: int) -> Found:
 
 
 def _find_similar(request: MemberRequest, pk: int, limit: int) -> Found:
-    """Raises BadPosition."""
-    return find_similar(pk, request.user, before=request.GET.get("before", ""), limit=limit)
+    """Raises BadPosition, and Http404: nobody shows this item to whoever asks."""
+    try:
+        return find_similar(pk, request.user, before=request.GET.get("before", ""), limit=limit)
+    except MediaItem.DoesNotExist as error:
+        raise Http404 from error
 
 
 def _told(found: Found, holder: Any) -> list[dict[str, Any]]:
