@@ -40,6 +40,21 @@ def test_the_keyboard_alone_completes_and_finds(live_cast: Cast, signed_in: Sign
     expect(tiles).to_have_count(2)
 
 
+def test_what_is_chosen_stays_so_when_a_later_answer_comes(live_cast: Cast, signed_in: SignIn) -> None:
+    make_photo(live_cast.alice, seed=1, city="Bergen")
+    page = signed_in(live_cast.alice, "/search/")
+    options = page.get_by_role("option")
+    page.get_by_role("combobox").press_sequentially("berge")
+    expect(options).to_have_count(1)
+    with page.expect_response(re.compile("q=bergen$")):
+        page.keyboard.type("n")
+        page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(200)  # it is shown by then
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"q=place%3ABergen"))
+
+
 def test_escape_closes_the_suggestions_and_keeps_the_text(live_cast: Cast, signed_in: SignIn) -> None:
     make_photo(live_cast.alice, seed=1, city="Bergen")
     page = signed_in(live_cast.alice, "/search/")

@@ -37,6 +37,7 @@ if (box?.dataset.suggest) {
   };
 
   const show = (suggestions) => {
+    const chosen = list.children[active]?.dataset.text; // while this answer was on its way
     list.replaceChildren(...suggestions.map(({ kind, label, text, count }, place) => {
       const option = document.createElement("li");
       option.id = `q-suggestion-${place}`;
@@ -54,7 +55,7 @@ if (box?.dataset.suggest) {
     if (!suggestions.length) return close();
     list.hidden = false;
     box.setAttribute("aria-expanded", "true");
-    mark(-1);
+    mark(suggestions.findIndex(({ text }) => text === chosen));
     if (announcer) announcer.textContent = box.dataset.textCount.replace("{count}", suggestions.length);
   };
 
