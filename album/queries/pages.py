@@ -101,8 +101,6 @@ GRID_ROWS = f"""
     FROM album_mediaitem item WHERE
 """  # noqa: S608 - names of columns
 ON_SHELF = "owner_id = %s AND shelf = %s"
-AFTER_PLACE = " AND timeline_at <= %s AND (timeline_at < %s OR id < %s)"
-"""See ``older_than``."""
 
 
 def timeline_of(user: Viewer) -> QuerySet[MediaItem]:
@@ -176,12 +174,10 @@ def shelf_rows(user: User, shelf: Shelf, before: Cursor | None, most: int) -> li
     """
     if not user.is_active:
         return []
-    statement, values = GRID_ROWS + ON_SHELF, [user.pk, user.pk, shelf]
-    if before is not None:
-        at = _adapted(before.timeline_at)
-        statement, values = statement + AFTER_PLACE, [*values, at, at, before.pk]
+    after, values = _after(before)
+    statement = f"{GRID_ROWS} {ON_SHELF} {after} ORDER BY timeline_at DESC, id DESC LIMIT %s"
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement} ORDER BY timeline_at DESC, id DESC LIMIT %s", [*values, most])
+        cursor.execute(statement, [user.pk, user.pk, shelf, *values, most])
         return [GridRow._make(row) for row in cursor.fetchall()]
 
 
@@ -195,10 +191,7 @@ def stretch(before: Cursor | None, length: int, since: datetime | None) -> Stret
 
     Nothing older than ``since`` belongs to it.
     """
-    after, values = "", list[Any]()
-    if before is not None:
-        after, at = AFTER_PLACE, _adapted(before.timeline_at)
-        values = [at, at, before.pk]
+    after, values = _after(before)
     oldest = f"SELECT CAST(timeline_at AS varchar) FROM album_mediaitem WHERE shelf = %s {after}"  # noqa: S608
     ends = f"SELECT MIN(id), MAX(id) FROM album_mediaitem WHERE shelf IN (%s, %s) {after} AND timeline_at >= %s"  # noqa: S608
     with connection.cursor() as cursor:
@@ -224,6 +217,14 @@ def newest_ids(items: QuerySet[MediaItem], most: int) -> list[int]:
         ordered = items.filter(shelf=shelf).order_by("-timeline_at", "-pk")
         found += _raw(ordered.values_list("timeline_at", "pk")[:most])
     return [pk for _at, pk in sorted(found, reverse=True)[:most]]
+
+
+def _after(before: Cursor | None) -> tuple[str, list[Any]]:
+    """The end of a condition for what comes after the place ``before``, as ``older_than`` says, and its values."""
+    if before is None:
+        return "", []
+    at = _adapted(before.timeline_at)
+    return " AND timeline_at <= %s AND (timeline_at < %s OR id < %s)", [at, at, before.pk]
 
 
 def _adapted(moment: datetime) -> Any:

@@ -51,16 +51,18 @@ def passing(
 
 def earliest(clauses: Iterable[Clause]) -> datetime | None:
     """The moment before which no item passes ``clauses``, as far as one of them says so."""
-    moments = [_first(clause[0]) for clause in clauses if len(clause) == 1 and not clause[0].is_excluded]
+    moments = [_time_of(clause[0])[0] for clause in clauses if len(clause) == 1 and not clause[0].is_excluded]
     return max(filter(None, moments), default=None)
 
 
-def _first(term: Term) -> datetime | None:
+def _time_of(term: Term) -> tuple[datetime | None, datetime | None]:
+    """From which moment on, and up to which, a term about dates lets items pass."""
     if term.field == "year" and (years := years_of(term.value)):
-        return datetime(years[0], 1, 1, tzinfo=UTC)
-    if term.field == "after" and (date := date_of(term.value)):
-        return datetime(*date, tzinfo=UTC)
-    return None
+        return datetime(years[0], 1, 1, tzinfo=UTC), datetime(years[1] + 1, 1, 1, tzinfo=UTC)
+    if term.field in ("before", "after") and (date := date_of(term.value)):
+        moment = datetime(*date, tzinfo=UTC)
+        return (None, moment) if term.field == "before" else (moment, None)
+    return None, None
 
 
 def _condition(term: Term, user: Viewer) -> Q:
@@ -79,12 +81,13 @@ def _measured(term: Term) -> Q:
     """The condition of a term about dates or stars, which ``parse`` has checked."""
     if term.field == "rating" and (rating := rating_of(term.value)):
         return Q(**{f"rating{_COMPARE[rating[0]]}": rating[1]})
-    if term.field == "year" and (years := years_of(term.value)):
-        first, after = (datetime(year, 1, 1, tzinfo=UTC) for year in (years[0], years[1] + 1))
-        return Q(timeline_at__gte=first, timeline_at__lt=after)
-    if date := date_of(term.value):
-        moment = datetime(*date, tzinfo=UTC)
-        return Q(timeline_at__lt=moment) if term.field == "before" else Q(timeline_at__gte=moment)
+    first, end = _time_of(term)
+    if first and end:
+        return Q(timeline_at__gte=first, timeline_at__lt=end)
+    if first:
+        return Q(timeline_at__gte=first)
+    if end:
+        return Q(timeline_at__lt=end)
     raise ValueError(f"no condition for {term}")
 
 
