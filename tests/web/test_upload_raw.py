@@ -46,7 +46,7 @@ def test_what_is_there_is_named_and_what_is_no_photo_refused(cast: Cast, alice_c
 @pytest.mark.parametrize(
     ("body", "missing", "words"),
     [
-        (scene_bytes()[:-500], 500, "die Verbindung ging verloren, nichts wurde behalten."),
+        (scene_bytes()[:-500], 500, "die Verbindung ging verloren, nichts wurde gespeichert."),
         (b"", 0, "die Datei ist leer."),
         (b"%PDF-1.7", 0, "Die Datei ist ein PDF-Dokument, kein Bild oder Video."),
         (b"\0" * 99, 0, "Die Datei ist leer."),
