@@ -136,7 +136,7 @@ def check_link_password(*, link: ShareLink, password: str, address: str) -> None
         for key, most in limits.items():
             if left_s := _wait_s(key, most):
                 minutes = math.ceil(left_s / 60)
-                message = _("Too many wrong passwords. Try again in %(minutes)d minutes.") % {"minutes": minutes}
+                message = _("Too many wrong passwords. Try again in %(minutes)d min.") % {"minutes": minutes}
                 raise TooManyAttempts(message, retry_after_s=left_s)
         for key in limits:
             _count(key, 1, ATTEMPTS_S)
@@ -158,7 +158,7 @@ def count_zip(*, link: ShareLink) -> None:
         if left_s := _wait_s(key, ZIPS_PER_HOUR):
             minutes = math.ceil(left_s / 60)
             message = _(
-                "All of it was downloaded too often within an hour. Try again in %(minutes)d minutes; "
+                "All of it was downloaded too often within an hour. Try again in %(minutes)d min; "
                 "until then you can download one photo or video at a time."
             )
             raise TooManyDownloads(message % {"minutes": minutes}, retry_after_s=left_s)

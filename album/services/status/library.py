@@ -48,7 +48,7 @@ def _check_migrations() -> Line:
     figures = (Figure("info", 1, (("version", album_version()),)), Figure("migrations_missing", missing))
     words = _("version %(version)s") % {"version": album_version()}
     if missing:
-        words += ", " + _("%(count)s migrations are not applied") % {"count": missing}
+        words += ", " + _("migrations not applied: %(count)s") % {"count": missing}
         return Line("version", _("Program"), "problem", words, "manage.py migrate", figures)
     return Line("version", _("Program"), "ok", words, "", figures)
 
