@@ -82,9 +82,9 @@ def ingest_spooled(
     with storage_errors(spooled.name), content_lock(Path(settings.MEDIA_ROOT), spooled.sha256):
         known = MediaItem.objects.filter(owner=owner, sha256=spooled.sha256).values_list("original", flat=True)[:1]
         relative = next(iter(known), "") or original_path(spooled.sha256, spooled.media_type.extension)
-        is_placed = _place_original(spooled, relative)
-        failpoint("upload-placed")
         try:
+            is_placed = _place_original(spooled, relative)
+            failpoint("upload-placed")
             with transaction.atomic():
                 item, is_new = _get_or_create(
                     owner, spooled, _row_values(spooled, relative, modified_at), bool(known)
@@ -99,8 +99,9 @@ def ingest_spooled(
                 if album is not None:
                     add_to_album(item, album)
         except BaseException:
-            if is_placed and not MediaItem.objects.filter(original=relative).exists():
-                Path(settings.MEDIA_ROOT, relative).unlink(missing_ok=True)
+            # Back to whoever brought it: it may be the only copy, of pieces or of an original without a row.
+            if not spooled.path.exists() and not MediaItem.objects.filter(original=relative).exists():
+                Path(settings.MEDIA_ROOT, relative).replace(spooled.path)
             raise
     failpoint("upload-committed")
     return IngestResult(item, is_new, was_trashed, was_mended)

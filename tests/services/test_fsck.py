@@ -281,6 +281,25 @@ def test_a_whole_original_without_row_is_adopted(cast: Cast, settings) -> None:
     assert check().mended == []
 
 
+def test_an_original_that_cannot_be_adopted_now_stays_where_it_is(cast: Cast, settings) -> None:
+    """It lies where an earlier release put it, so that adopting it means a new place."""
+    make_photo(cast.alice)
+    path = put_orphan(Path(settings.MEDIA_ROOT), scene_bytes(seed=7))
+    older = path.parent / path.name[2:4] / path.name
+    older.parent.mkdir()
+    path = path.rename(older)
+
+    def refuse(execute, sql, params, many, context):
+        if sql.startswith("INSERT") and MediaItem._meta.db_table in sql:
+            raise OperationalError("database is locked")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse), pytest.raises(StorageError, match="database is locked"):
+        check()
+    assert path.read_bytes() == scene_bytes(seed=7)
+    assert len(check().mended) == 1
+
+
 def test_orphans_are_only_listed_where_they_are_not_wanted(cast: Cast, settings) -> None:
     make_photo(cast.alice)
     path = put_orphan(Path(settings.MEDIA_ROOT), scene_bytes(seed=7))

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from album.exceptions import StorageFull
 from album.models import Album, MediaItem, PartialUpload
 from album.services import resumable
 from album.services.albums import remove_member
@@ -102,20 +102,19 @@ def test_a_lost_connection_keeps_what_has_come(
     assert result(piece(alice_client, address, content[5000:], 5000))["status"] == "stored"
 
 
-def test_the_last_step_can_be_asked_for_again(
-    cast: Cast, alice_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_step_can_be_asked_for_again(cast: Cast, alice_client: Client) -> None:
     """The bytes are here, the database was not."""
     content = LARGE
     address = begin(alice_client, len(content), filename="a.jpg").headers["Location"]
 
-    def fail(**_: object) -> None:
-        raise StorageFull("storage full")
+    def refuse(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("INSERT"):  # when the file has got its final name already
+            raise OperationalError("database is locked")
+        return execute(sql, *rest)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(resumable, "ingest_spooled", fail)
-        assert piece(alice_client, address, content, 0).status_code == 507
-        assert alice_client.head(address, headers=TUS).status_code == 507, "not: all of it is here"
+    with connection.execute_wrapper(refuse):
+        assert piece(alice_client, address, content, 0).status_code == 503
+        assert alice_client.head(address, headers=TUS).status_code == 503, "not: all of it is here"
     assert MediaItem.objects.count() == 0
     assert result(alice_client.head(address, headers=TUS))["status"] == "stored"
 
