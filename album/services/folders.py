@@ -13,11 +13,13 @@ from django.conf import settings
 
 from album.exceptions import AlbumError
 from album.media.sidecars import find_sidecars, is_sidecar
+from album.services.backup.shelf import MARK as BACKUPS
 
 SKIPPED_FOLDERS = {"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 """Folders in which file servers and file systems keep their own pictures and waste."""
 NO_MEDIA = ".nomedia"
 """Source: Android; a folder with this file in it keeps pictures of programs, which no gallery shows."""
+ASK_TO_BE_LEFT_OUT = (NO_MEDIA, BACKUPS)
 ALBUM_FILE_MAX_BYTES = 65_536
 TITLE_MAX_LENGTH = 200
 _YEAR_FOLDER = re.compile(
@@ -41,7 +43,7 @@ class FoundFile:
 class Folder:
     """Iterating yields the files below ``root`` in the order of their names; ``skipped`` tells what is left out.
 
-    Hidden files, links out of the folder and the album's own storage are left out silently.
+    Hidden files, links out of the folder and what the album itself keeps there are left out silently.
     """
 
     root: Path
@@ -54,22 +56,23 @@ class Folder:
 
     def below(self, start: Path) -> Iterator[FoundFile]:
         """The files below ``start``, a folder within ``root``."""
-        own = {Path(settings.MEDIA_ROOT).resolve(), Path(settings.VAR_DIR).resolve()}
+        if _is_own(start, self.root):
+            return
         for parent, folders, names in os.walk(start, onerror=self._note):
             here = Path(parent)
-            if NO_MEDIA in names and here != self.root:
-                self.skipped.append(f"{here.relative_to(self.root)}: holds {NO_MEDIA}, which asks to be left out")
+            if here != self.root and (mark := next((one for one in ASK_TO_BE_LEFT_OUT if one in names), None)):
+                self.skipped.append(f"{here.relative_to(self.root)}: holds {mark}, which asks to be left out")
                 folders.clear()
                 continue
-            folders[:] = sorted(n for n in folders if is_wanted(n) and (here / n).resolve() not in own)
+            folders[:] = sorted(n for n in folders if is_wanted(n) and not _is_own(here / n, self.root))
             yield from _files(here, sorted(filter(is_wanted, names)), self.root)
 
     def find(self, path: Path) -> FoundFile | None:
         """The file at ``path`` as iterating would yield it; None where it would leave it out."""
-        folders = path.relative_to(self.root).parents
-        if not all(map(is_wanted, path.relative_to(self.root).parts)) or any(
-            (self.root / folder / NO_MEDIA).exists() for folder in folders if folder.name
-        ):
+        folders = [folder for folder in path.relative_to(self.root).parents if folder.name]
+        marks = (self.root / folder / mark for folder in folders for mark in ASK_TO_BE_LEFT_OUT)
+        are_wanted = all(map(is_wanted, path.relative_to(self.root).parts))
+        if not are_wanted or any(mark.exists() for mark in marks) or _is_own(path, self.root):
             return None
         names = sorted(filter(is_wanted, (one.name for one in path.parent.iterdir())))
         return next((found for found in _files(path.parent, names, self.root) if found.path == path), None)
@@ -112,7 +115,15 @@ def _files(here: Path, names: list[str], root: Path) -> Iterator[FoundFile]:
 
 
 def _leads_into(link: Path, root: Path) -> bool:
-    return link.resolve().is_relative_to(root.resolve())
+    # Path.resolve() raises RuntimeError for a link to itself.
+    return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(root)) and not _is_own(link, root)
+
+
+def _is_own(path: Path, root: Path) -> bool:
+    """True for what the album itself keeps somewhere below ``root``: other people's photos, previews, backups."""
+    real, real_root = (Path(os.path.realpath(each)) for each in (path, root))
+    own = {Path(os.path.realpath(each)) for each in (settings.MEDIA_ROOT, settings.VAR_DIR, settings.BACKUP_DIR)}
+    return not {real, *real.parents}.isdisjoint(own - {real_root, *real_root.parents})
 
 
 def _takeout_title(here: Path, names: list[str]) -> str:

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from album.exceptions import AlbumError, StorageError
 from album.models import Album, ItemTag, MediaItem, Preview, Tag
 from album.preparation.sidecars import sidecars_of
-from album.services.folders import Folder
+from album.services.folders import BACKUPS, Folder
 from album.services.imports import ImportOptions, ImportTotals, import_folder
 from album.services.verdicts import Outcome
 from tests.cast import Cast, scene_bytes
@@ -190,6 +190,32 @@ def test_a_locked_database_is_said_in_words(cast: Cast, folder: Path, is_in_plac
 
     with connection.execute_wrapper(refuse), pytest.raises(StorageError, match="database is locked"):
         run(cast, folder, is_in_place=is_in_place)
+
+
+@pytest.mark.parametrize("own", ["MEDIA_ROOT", "VAR_DIR", "BACKUP_DIR"])
+def test_what_the_album_keeps_below_the_folder_is_left_out(tmp_path: Path, settings: Settings, own: str) -> None:
+    root = tmp_path / "srv"
+    kept = root / "album" / "kept" / "ab" / "of-bob.jpg"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(scene_bytes(seed=1))
+    (root / "link.jpg").symlink_to(kept)
+    setattr(settings, own, root / "album" / "kept")
+    folder = Folder(root)
+    assert [*folder, *folder.below(kept.parent), folder.find(kept), folder.find(root / "link.jpg")] == [None, None]
+    inside = Folder(root / "album" / "kept" / "ab")
+    if own != "MEDIA_ROOT":
+        assert [found.path for found in inside] == [kept], "who names a folder in it means it"
+
+
+def test_backups_on_a_disk_that_is_imported_are_left_out(tmp_path: Path) -> None:
+    root = tmp_path / "usb"
+    kept = root / "backups" / "files" / "ab" / "of-bob.jpg"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(scene_bytes(seed=1))
+    (root / "backups" / BACKUPS).touch()
+    folder = Folder(root)
+    assert [*folder, folder.find(kept)] == [None]
+    assert folder.skipped == [f"backups: holds {BACKUPS}, which asks to be left out"]
 
 
 def test_stopping_ends_after_the_file_at_hand(cast: Cast, folder: Path) -> None:

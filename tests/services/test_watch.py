@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
+from pytest_django import Settings
 
 from album.exceptions import AlbumError
 from album.models import MediaItem
 from album.services import watching
 from album.services.imports import ImportOptions, ImportTotals
 from album.services.watching import Waiting, watch_folder
-from tests.cast import Cast, make_cast, scene_bytes
+from tests.cast import Cast, make_cast, make_photo, scene_bytes
 from tests.faults.installation import wait_until
 from tests.services.test_imports import XMP
 
@@ -101,6 +102,18 @@ def test_a_name_that_is_no_utf8_ends_no_watch(watch: Watch, force_polling: bool 
     (watch.folder / "b.jpg").write_bytes(scene_bytes(seed=2))
     wait_until(has(2), SOON_S, "b.jpg")
     assert len(watch.said) < 10, "it does not go round in circles"
+
+
+def test_what_others_upload_below_the_watched_folder_stays_theirs(watch: Watch, settings: Settings) -> None:
+    settings.MEDIA_ROOT = watch.folder / "album" / "media"
+    settings.MEDIA_ROOT.mkdir(parents=True)
+    watch.start()
+    wait_until(lambda: bool(watch.said), SOON_S, "the first pass")
+    make_photo(watch.cast.bob)
+    old(watch.folder / "later.jpg", scene_bytes(seed=2))
+    wait_until(lambda: MediaItem.objects.filter(owner=watch.cast.alice).exists(), SOON_S, "the photo beside it")
+    time.sleep(watching.STABLE_S)
+    assert [item.original_name for item in MediaItem.objects.filter(owner=watch.cast.alice)] == ["later.jpg"]
 
 
 def test_a_file_that_grows_is_taken_once_and_whole(watch: Watch) -> None:
