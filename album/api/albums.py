@@ -200,7 +200,7 @@ class AlbumDetail(Resource):
         cover = asked.pop("cover", album)
         with transaction.atomic():
             if asked:
-                service.save_album(user=user, album=_changed(album, request, asked))
+                service.save_album(user=user, album=_changed(album, request, asked), changed=asked.keys())
             if cover is not album:
                 service.choose_cover(user=user, album=album, item_id=cover)
         return _seen(request, pk)

@@ -18,6 +18,7 @@ from album.models.rules import AlbumRule
 from album.queries import editable_albums, fillable_albums, items_of, owned_by, parents_of, visible_albums
 from album.services.grants import revoke_albums, revoke_shares
 
+CHANGEABLE = ("title", "description", "parent", "order", "rule")
 DEPTH_MAX = 8
 RULES_MAX = 100
 """Automatic albums of one owner: the rules of all are asked whenever somebody looks who sees them."""
@@ -38,10 +39,13 @@ class Role(models.TextChoices):
 _FIELD = {Role.VIEWER: "viewers", Role.EDITOR: "editors", Role.ADMIN: "admins"}
 
 
-def save_album(*, user: User, album: Album) -> Album:
+def save_album(*, user: User, album: Album, changed: Collection[str] = CHANGEABLE) -> Album:
     """The album, made or changed by ``user``, who owns it if it is new.
 
     Only its owner changes what a rule lets in: an admin could widen it to everything that the owner has.
+
+    Args:
+        changed: columns to be stored; the others stay as they are now, whoever changed them meanwhile.
 
     Raises:
         AlbumRefused, InvalidRule: in words for a person; nothing was changed.
@@ -52,12 +56,15 @@ def save_album(*, user: User, album: Album) -> Album:
             album.owner = user
         else:
             _require(editable_albums(user), album)
+            for name in set(CHANGEABLE).difference(changed):
+                setattr(album, name, getattr(before, name))
         _check_words(album)
         _check_rule(user, album, before)
         if before is None or before.parent_id != album.parent_id:
             _check_parent(user, album)
             album.position = _last_position(album) + 1
-        album.save()
+            changed = {*changed, "position"}
+        album.save(update_fields=None if before is None else changed)
         if before is not None and before.rule != album.rule:
             revoke_albums([album.pk])
     return album
@@ -119,13 +126,16 @@ def arrange_items(*, user: User, album: Album, item_ids: Sequence[int]) -> None:
 
 
 def arrange_albums(*, user: User, album_ids: Sequence[int]) -> None:
-    """Gives the own albums of ``user`` among ``album_ids`` their places, in this order."""
+    """Gives the own albums of ``user`` among ``album_ids`` the places they have, in this order; others stay."""
     with transaction.atomic():
-        albums = Album.objects.select_for_update().filter(owner=user).in_bulk(album_ids)
-        ordered = [albums[pk] for pk in album_ids if pk in albums]
-        for place, album in enumerate(ordered, start=1):
+        albums = Album.objects.select_for_update().filter(owner=user).order_by("position", "title", "pk")
+        before = {album.pk: album for album in albums}
+        listed = {pk: before[pk] for pk in album_ids if pk in before}
+        moved = iter(listed.values())
+        after = [next(moved) if pk in listed else album for pk, album in before.items()]
+        for place, album in enumerate(after, start=1):
             album.position = place
-        Album.objects.bulk_update(ordered, ["position"], batch_size=400)
+        Album.objects.bulk_update(after, ["position"], batch_size=400)
 
 
 def set_member(*, user: User, album: Album, username: str, role: Role) -> User:
@@ -221,8 +231,16 @@ def _check_parent(user: User, album: Album) -> None:
     above = [*parents_of(album.parent), album.parent]
     if album.pk and any(parent.pk == album.pk for parent in above):
         raise AlbumRefused(_("An album cannot lie in itself."))
-    if len(above) >= DEPTH_MAX:
+    if len(above) + _height(album) > DEPTH_MAX:
         raise AlbumRefused(_("Albums can be nested %(depth)s deep.") % {"depth": DEPTH_MAX})
+
+
+def _height(album: Album) -> int:
+    """How many albums lie one in the other here, this one included."""
+    height, level = 1, [album.pk]
+    while level := list(Album.objects.filter(parent__in=level).values_list("pk", flat=True)):
+        height += 1
+    return height
 
 
 def _last_position(album: Album) -> int:

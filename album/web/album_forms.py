@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -61,6 +62,8 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
             (value, words) for value, words in ORDER_WORDS.items() if not (is_automatic and value == "by hand")
         ]
         order.required = False
+        for field in self.fields.values():
+            field.show_hidden_initial = True  # so that only what was changed is stored
 
     def clean_order(self) -> str:
         order: str = self.cleaned_data.get("order") or self.instance.order
@@ -68,13 +71,19 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class NamesField(forms.CharField):
-    """Names with commas between them."""
+    """Names with commas between them; one that holds a comma stands in quotes."""
 
     def clean(self, value: Any) -> list[str]:
-        return [name.strip() for name in super().clean(value).split(",") if name.strip()]
+        rows = csv.reader(super().clean(value).splitlines(), skipinitialspace=True)
+        return [name.strip() for row in rows for name in row if name.strip()]
 
     def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list | tuple) else value
+        return ", ".join(map(quoted, value)) if isinstance(value, list | tuple) else value
+
+
+def quoted(name: str) -> str:
+    """``name`` as ``NamesField`` reads it as one."""
+    return '"' + name.replace('"', '""') + '"' if set(name) & {",", '"'} else name
 
 
 class RuleForm(forms.Form):

@@ -72,6 +72,28 @@ def test_nesting_has_an_end(cast: Cast) -> None:
         for _ in range(20):
             parent = new_album(cast.alice, parent=parent)
     assert len(parents_of(parent)) == 7
+    top = new_album(cast.alice)
+    new_album(cast.alice, parent=top)
+    top.parent = parents_of(parent)[-1]  # where an album has room, but not one with another in it
+    with pytest.raises(AlbumRefused, match="8"):
+        service.save_album(user=cast.alice, album=top)
+
+
+def test_only_what_was_changed_is_stored(cast: Cast) -> None:
+    one, other = Album.objects.get(pk=cast.shared.pk), Album.objects.get(pk=cast.shared.pk)
+    other.description, one.title = "By Dora", "By Alice"
+    service.save_album(user=cast.dora, album=other, changed=["description"])
+    service.save_album(user=cast.alice, album=one, changed=["title"])
+    one.refresh_from_db()
+    assert (one.title, one.description) == ("By Alice", "By Dora")
+
+
+def test_albums_that_are_arranged_change_places_among_themselves(cast: Cast) -> None:
+    Album.objects.filter(owner=cast.alice).delete()
+    albums = [Album.objects.create(owner=cast.alice, title=title) for title in "ABCDE"]
+    service.arrange_albums(user=cast.alice, album_ids=[albums[4].pk, albums[2].pk, 10**9, albums[2].pk])
+    ordered = Album.objects.filter(owner=cast.alice).order_by("position", "title")
+    assert "".join(album.title for album in ordered) == "ABEDC"
 
 
 def test_an_album_does_not_go_into_that_of_another(cast: Cast) -> None:
@@ -200,6 +222,14 @@ def test_all_conditions_of_a_rule_must_hold(cast: Cast) -> None:
         "from_on": "2024-06-30", "to_on": "2024-06-30", "is_favourite": True,
     }  # fmt: skip
     assert list(items_of(automatic(cast.alice, **rule), cast.alice)) == [wanted]
+
+
+def test_a_rule_knows_upper_and_lower_case_of_all_letters(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1, country="Österreich", city="Straß (Steiermark)")
+    ItemPerson.objects.create(item=item, person=Person.objects.create(owner=cast.alice, name="Özge"))
+    rule = {"country": "österreich", "city": "STRAß (STEIERMARK)", "people": ["özge"]}
+    assert list(items_of(automatic(cast.alice, **rule), cast.alice)) == [item]
+    assert not items_of(automatic(cast.alice, country="österreic"), cast.alice).exists()
 
 
 def test_a_tag_that_people_took_away_lets_nothing_in(cast: Cast) -> None:

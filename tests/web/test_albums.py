@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from album.models import Album, AlbumItem, MediaItem
+from album.models import Album, AlbumItem, MediaItem, Person
 from album.services import albums as service
 from album.services.albums import Role
 from tests.cast import Cast, make_photo, make_rows
@@ -84,7 +84,8 @@ def test_an_album_is_made_and_changed_by_its_form(cast: Cast, alice_client: Clie
     page = alice_client.get(f"/albums/{album.pk}/").content.decode()
     assert "&lt;b&gt;high&lt;/b&gt;" in page
     answer = alice_client.post(
-        f"/albums/{album.pk}/edit/", {"title": "Hills", "parent": cast.shared.pk, "order": "newest"}
+        f"/albums/{album.pk}/edit/",
+        {"title": "Hills", "parent": cast.shared.pk, "order": "newest", "initial-description": "<b>high</b>"},
     )
     album.refresh_from_db()
     assert (album.title, album.parent, album.description) == ("Hills", cast.shared, "")
@@ -116,6 +117,19 @@ def test_an_automatic_album_is_made_by_its_form(cast: Cast, alice_client: Client
     assert alice_client.post(f"/albums/{album.pk}/edit/", edited).status_code == 302
     assert [row["id"] for row in alice_client.get(f"/albums/{album.pk}/items/").json()["rows"]] == [wien.pk]
     assert b'value="Wien"' in alice_client.get(f"/albums/{album.pk}/edit/").content
+
+
+def test_names_with_commas_in_a_rule_stay_one(cast: Cast, alice_client: Client) -> None:
+    rule = {"people": ["Smith, John", "Ann"], "tags": ['12" vinyl']}
+    Person.objects.create(owner=cast.alice, name="Smith, John")
+    album = Album.objects.create(owner=cast.alice, title="Us", rule=rule)
+    page = alice_client.get(f"/albums/{album.pk}/edit/")
+    assert '<option value="&quot;Smith, John&quot;">' in page.content.decode()
+    shown = page.context["rule_form"]
+    fields = {name: shown[name].value() for name in rule}
+    alice_client.post(f"/albums/{album.pk}/edit/", {"title": "We", "order": "newest", **fields})
+    album.refresh_from_db()
+    assert (album.title, album.rule) == ("We", rule)
 
 
 def ids_by_page(client: Client, album: Album, limit: int) -> list[int]:

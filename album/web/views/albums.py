@@ -20,7 +20,7 @@ from album.exceptions import AlbumError
 from album.models import Album, Status
 from album.services import albums as service
 from album.services.albums import Role
-from album.web.album_forms import AlbumForm, RuleForm
+from album.web.album_forms import AlbumForm, RuleForm, quoted
 from album.web.album_grid import answer_grid, months_answer, page_grid, read_grid
 from album.web.requests import MemberRequest
 
@@ -231,7 +231,8 @@ def _edit(request: MemberRequest, here: Album, initial: dict[str, Any] | None = 
         if rule_form is not None:
             here.rule = rule_form.rule
         try:
-            service.save_album(user=request.user, album=here)
+            changed = {*form.changed_data, *(["rule"] if here.rule != rule else [])}
+            service.save_album(user=request.user, album=here, changed=changed)
         except AlbumError as error:
             form.add_error(None, str(error))
         else:
@@ -243,7 +244,8 @@ def _edit(request: MemberRequest, here: Album, initial: dict[str, Any] | None = 
     context |= {"is_new": is_new, "is_automatic": rule is not None, "is_owner": is_owner}
     if rule_form is not None:
         owner = request.user if is_new else here.owner
-        context["choices"] = queries.rule_choices(owner)
+        choices = queries.rule_choices(owner)
+        context["choices"] = choices | {name: map(quoted, choices[name]) for name in ("tags", "people")}
     return render(request, "album/album_form.html", context, status=422 if posted is not None else 200)
 
 
