@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import BigIntegerField, Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from album.models import ItemPerson, MediaItem, Person, Shelf
+from album.models import ItemPerson, MediaItem, Person
 from album.queries.access import Viewer, shown, visible_to
 
 
@@ -26,8 +26,8 @@ def with_faces(people: QuerySet[Person]) -> QuerySet[Person]:
     """``people`` with ``item_count`` and ``face_id``, the item that stands for them; the most frequent first."""
     is_named = ~Q(item_people__source=ItemPerson.Source.REMOVED)
     named = ItemPerson.objects.filter(person=OuterRef("pk")).exclude(source=ItemPerson.Source.REMOVED)
-    newest = named.filter(item__shelf__lt=Shelf.CLIP).order_by("-item__timeline_at", "-item").values("item")
-    cover = MediaItem.objects.filter(shown(), pk=OuterRef("cover")).values("pk")
+    newest = named.filter(shown("item__")).order_by("-item__timeline_at", "-item").values("item")
+    cover = named.filter(shown("item__"), item=OuterRef("cover")).values("item")
     return people.annotate(
         item_count=Count("item_people", filter=is_named & shown("item_people__item__")),
         face_id=Coalesce(Subquery(cover), Subquery(newest[:1]), output_field=BigIntegerField()),

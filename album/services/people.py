@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from album.models import ItemPerson, MediaItem, Person
+from album.models import Album, ItemPerson, MediaItem, Person
+from album.search.parse import fold
 from album.services.editing import EditRefused
+from album.services.grants import revoke_albums
 
 NAME_MAX_LENGTH = 120
 
@@ -26,6 +28,7 @@ def rename_person(*, person: Person, name: str) -> Person:
             merge_people(person=person, into=same)
             return same
         Person.objects.filter(pk=person.pk).update(name=name)
+        _rename_in_rules(person, name)
     person.name = name
     return person
 
@@ -47,7 +50,18 @@ def merge_people(*, person: Person, into: Person) -> None:
         named.exclude(item__in=known.values("item")).update(person=into)
         if into.cover_id is None and person.cover_id is not None:
             Person.objects.filter(pk=into.pk).update(cover=person.cover_id)
+        _rename_in_rules(person, into.name)
         person.delete()
+
+
+def _rename_in_rules(person: Person, name: str) -> None:
+    """Automatic albums of ``person`` stay those of the same person under another name."""
+    for album in Album.objects.select_for_update().filter(owner=person.owner_id, rule__has_key="people"):
+        rule = album.rule or {}
+        people = dict.fromkeys(name if fold(one) == fold(person.name) else one for one in rule["people"])
+        if list(people) != rule["people"]:
+            Album.objects.filter(pk=album.pk).update(rule=rule | {"people": list(people)})
+            revoke_albums([album.pk])
 
 
 def choose_face(*, person: Person, item: MediaItem) -> None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from album.models import ItemPerson, MediaItem, Person
+from album.models import Album, ItemPerson, MediaItem, Person
 from album.services.editing import EditRefused
 from album.services.people import merge_people
 from tests.cast import Cast, make_rows
@@ -45,6 +45,8 @@ def test_everybody_is_listed_with_a_face_and_a_count(cast: Cast, alice_client: C
     assert "0 photos and videos" in page
     assert page.count("/thumbnail/") == 2
     assert "Bo</b>" not in alice_client.get("/people/", {"q": "ad"}).content.decode()
+    know(cast, "Émile", first)
+    assert "Émile</b>" in alice_client.get("/people/", {"q": "émi"}).content.decode()
 
 
 def test_the_list_asks_as_often_for_many_as_for_few(cast: Cast, alice_client: Client) -> None:
@@ -120,6 +122,20 @@ def test_faces_are_chosen_among_the_own_pictures(cast: Cast, alice_client: Clien
     assert ada.cover_id == first.pk
     assert f"/media/{first.pk}/thumbnail/" in alice_client.get("/people/").content.decode()
     assert alice_client.post(f"/people/{ada.pk}/face/", {"item": "x"}).status_code == 404
+    ItemPerson.objects.filter(item=first).update(source=REMOVED)
+    assert f"/media/{second.pk}/thumbnail/" in alice_client.get("/people/").content.decode()
+
+
+def test_automatic_albums_follow_a_person_to_another_name(cast: Cast, alice_client: Client) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    ada, countess = know(cast, "Ada", item), know(cast, "Countess")
+    album = Album.objects.create(owner=cast.alice, title="Us", rule={"people": ["ada", "Bo", "Countess"]})
+    alice_client.post(f"/people/{ada.pk}/rename/", {"name": "Ada L."})
+    album.refresh_from_db()
+    assert album.rule == {"people": ["Ada L.", "Bo", "Countess"]}
+    merge_people(person=Person.objects.get(pk=ada.pk), into=countess)
+    album.refresh_from_db()
+    assert album.rule == {"people": ["Countess", "Bo"]}
 
 
 def test_a_forgotten_name_takes_no_picture_along(cast: Cast, alice_client: Client) -> None:
