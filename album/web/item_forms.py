@@ -29,14 +29,16 @@ class EditForm(forms.Form):
 
 
 class WordsForm(EditForm):
-    title = forms.CharField(required=False)
-    description = forms.CharField(required=False)
+    """What was not changed is not the person's: it may yet come from the file, or from somebody else meanwhile."""
+
+    title = forms.CharField(required=False, show_hidden_initial=True)
+    description = forms.CharField(required=False, show_hidden_initial=True)
 
     def known(self) -> dict[str, Any]:
         return {"title": self.item.title, "description": self.item.description}
 
     def store(self) -> None:
-        editing.write_words(item=self.item, **self.cleaned_data)
+        editing.write_words(item=self.item, **{name: self.cleaned_data[name] for name in self.changed_data})
 
 
 class DateForm(EditForm):

@@ -109,7 +109,7 @@ def test_people_write_in_the_panel_without_leaving_the_lightbox(
     assert complaints(page) == []
     items[0].refresh_from_db()
     assert (items[0].title, items[0].taken_at_local) == ("By the <b>lake</b>", "2019-08-04T17:30:00")
-    assert set(items[0].edited_fields) == {"title", "description", "date"}
+    assert set(items[0].edited_fields) == {"title", "date"}
 
 
 def test_a_picture_goes_into_an_album_from_the_lightbox(
