@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from django.utils.translation import gettext as _
@@ -13,7 +14,9 @@ from album.search.parse import MAX_CHARACTERS, Query, parse
 from album.search.ranking import MOST, Ranking, newest, rank, rank_similar
 from album.search.reasons import explain
 
-OFFSET_DIGITS = 6
+PLACE = re.compile(r"([0-9]{1,6})((?:-[0-9a-f]{1,15})*)")
+TOLD = 20
+"""Ids of the last items of a piece that stand in the place after it."""
 BEST, NEWEST = "best", "newest"
 
 
@@ -47,9 +50,8 @@ def find(query: Query, user: Viewer, *, sort: str, before: str, limit: int) -> F
     """
     if sort == NEWEST:
         return _find_newest(query, user, before, limit)
-    offset = _offset(before)
     ranking = rank(query, user)
-    rows, after = _piece(ranking, user, offset, limit)
+    rows, after = _piece(ranking, user, before, limit)
     notes = explain([row.pk for row in rows], query, ranking.similarities)
     return Found(rows, after, notes, len(ranking.ids), ranking.is_capped, ranking.problem)
 
@@ -69,9 +71,8 @@ def find_similar(item_id: int, user: Viewer, *, before: str, limit: int) -> Foun
         BadPosition: ``before`` is not a place that an earlier piece told.
         MediaItem.DoesNotExist: ``user`` may not see the item.
     """
-    offset = _offset(before)
     ranking = rank_similar(item_id, user)
-    rows, after = _piece(ranking, user, offset, limit)
+    rows, after = _piece(ranking, user, before, limit)
     words = _("%(percent)d %% alike")
     told = {row.pk: words % {"percent": round(100 * ranking.similarities[row.pk])} for row in rows}
     return Found(rows, after, told, len(ranking.ids), ranking.is_capped, ranking.problem)
@@ -83,16 +84,23 @@ def _find_newest(query: Query, user: Viewer, before: str, limit: int) -> Found:
     return Found(rows, str(after) if after else None, explain([row.pk for row in rows], query, {}))
 
 
-def _piece(ranking: Ranking, user: Viewer, offset: int, limit: int) -> tuple[list[GridRow], str | None]:
-    ids = ranking.ids[offset : offset + limit]
+def _piece(ranking: Ranking, user: Viewer, before: str, limit: int) -> tuple[list[GridRow], str | None]:
+    """The rows from the place ``before`` on, and the place after them: how many were shown, the last of them."""
+    start = _start(ranking.ids, before)
+    ids = ranking.ids[start : start + limit]
     # The ranking holds only what the viewer may see.
     rows = rows_of(ids, user)
-    after = str(offset + limit) if len(ranking.ids) > offset + limit else None
-    return rows, after
+    if len(ranking.ids) <= start + limit:
+        return rows, None
+    return rows, "-".join([str(start + limit), *(f"{pk:x}" for pk in ids[-TOLD:])])
 
 
-def _offset(before: str) -> int:
-    before = before or "0"
-    if not before.isascii() or not before.isdecimal() or len(before) > OFFSET_DIGITS:
+def _start(ids: list[int], before: str) -> int:
+    """Where ``ids`` go on: behind the last one shown that is still found, for others may be in the trash now."""
+    match = PLACE.fullmatch(before or "0")
+    if match is None:
         raise BadPosition(_("This place in the list is not known. Open the list again from its beginning."))
-    return int(before)
+    shown = [int(pk, 16) for pk in match[2].split("-")[1:]]
+    places = {pk: place for place, pk in enumerate(ids, start=1)}
+    still_found = (places[pk] for pk in reversed(shown) if pk in places)
+    return next(still_found, max(0, int(match[1]) - len(shown)))
