@@ -93,10 +93,10 @@ prepare_data() {
     manage collectstatic --no-input --verbosity 0
 }
 
-sqlite_file() { # the database, where it is a file
+sqlite_file() { # the database, where it is a file; it may lie behind a link, on a faster disk
     local url; url=$(setting DATABASE_URL)
     : "${url:=sqlite:///$DATA_DIR/photo_album.sqlite3}"
-    case $url in sqlite:///*) printf %s "${url#sqlite:///}" ;; esac
+    case $url in sqlite:///*) realpath -m "${url#sqlite:///}" ;; esac
 }
 
 # prepare_way_back : the album is stopped, and its database kept as it is after the last write.
@@ -110,7 +110,7 @@ prepare_way_back() {
 
 # keep_database : a backup for people, and for the way back a copy of SQLite's files, which needs no program.
 keep_database() {
-    local file status=0 words kept=$APP_DIR/.database.part
+    local file part status=0 words kept=$APP_DIR/.database.part
     say "Backing up the database before the upgrade"
     words=$(manage backup --database-only --no-progress) || status=$?
     [ "$status" -le 1 ] || fail "there is no backup, so nothing was changed. Mend what the lines above say, and run this again"
@@ -118,9 +118,10 @@ keep_database() {
     install -d -m 0700 "$kept"
     sed -n 's|^\(/[^:]*\): the database.*|\1|p' <<<"$words" >"$kept/name"
     file=$(sqlite_file)
-    if [ -n "$file" ]; then
-        find "${file%/*}" -maxdepth 1 \( -name "${file##*/}" -o -name "${file##*/}-wal" \) -exec cp -a {} "$kept" \;
-    fi
+    for part in ${file:+"$file" "$file-wal"}; do
+        [ ! -e "$part" ] || as_user cat "$part" >"$kept/${part##*/}" ||
+            fail "the database could not be copied to $APP_DIR, so nothing was changed. Make room there, and run this again"
+    done
     sync -f "$kept"
     mv "$kept" "$APP_DIR/.database"
 }
@@ -128,20 +129,36 @@ keep_database() {
 # set_aside FILE : a database that somebody may have worked with since is not thrown away.
 set_aside() {
     local kept=$1.interrupted
-    rm -f "$1-shm"
-    [ -n "$was_started" ] || { rm -f "$1" "$1-wal"; return 0; }
+    as_user rm -f "$1-shm" || return 1
+    if [ -z "$was_started" ]; then
+        as_user rm -f "$1-wal" || return 1 # the file itself is replaced
+        return 0
+    fi
     while [ -e "$kept" ]; do kept+=-too; done # of a way back that was interrupted itself
-    [ ! -e "$1-wal" ] || mv -fT "$1-wal" "$kept-wal"
-    [ ! -e "$1" ] || mv -fT "$1" "$kept"
+    [ ! -e "$1-wal" ] || as_user mv -fT "$1-wal" "$kept-wal" || return 1
+    [ ! -e "$1" ] || as_user mv -fT "$1" "$kept" || return 1
     say "The database as the failed upgrade left it: $kept"
+}
+
+# return_sqlite FILE : nothing of what is there goes before the copy lies whole beside it.
+# As the album's user, in whose folders root would follow a link to anywhere.
+return_sqlite() {
+    local part kept=$PREVIOUS/.database/${1##*/}
+    for part in "$kept"*; do
+        (umask 027 && as_user tee "$1${part#"$kept"}.back" <"$part" >/dev/null) || return 1
+    done
+    sync -f "$1.back" && set_aside "$1" || return 1
+    for part in "$kept"*; do
+        as_user mv -fT "$1${part#"$kept"}.back" "$1${part#"$kept"}" || return 1
+    done
+    sync -f "$1"
 }
 
 return_database() {
     local file; file=$(sqlite_file)
     [ -d "$PREVIOUS/.database" ] || return 0
     if [ -n "$file" ]; then
-        # In a folder of others a link may wait under any name: it is replaced, not followed.
-        set_aside "$file" && cp -a --remove-destination "$PREVIOUS/.database/${file##*/}"* "${file%/*}" && sync -f "$file"
+        return_sqlite "$file"
     else
         APP_DIR=$PREVIOUS manage restore --force --no-progress "$(cat "$PREVIOUS/.database/name")"
     fi
@@ -157,7 +174,7 @@ roll_back() {
         rm -rf "$APP_DIR"
         mv "$PREVIOUS" "$APP_DIR"
     fi
-    rm -rf "$APP_DIR/.database"
+    rm -rf "$APP_DIR/.database" "$APP_DIR/.database.part"
     [ -n "$WORKER_ONLY" ] || manage collectstatic --no-input --verbosity 0
     changed+=("$APP_DIR")
     install_units

@@ -48,6 +48,7 @@ DEFAULTS = """
 DOMAIN= LISTEN= WORKER_ONLY= MEDIA_ROOT= BACKUP_DIR= MODELS_CACHE_DIR= DATABASE_URL= CELERY_BROKER_URL=
 STATED_PROFILE= PROFILE=auto
 is_installed() { [ -e "$APP_DIR/.answers" ]; }
+as_user() { "$@"; }
 """
 
 
@@ -278,6 +279,52 @@ def test_what_an_interrupted_upgrade_left_is_set_aside(tmp_path: Path) -> None:
     assert (data / "photo_album.sqlite3.interrupted").read_bytes() == b"months"
     run_parts("was_started=yes\nreturn_database", APP_DIR=app, DATA_DIR=data, PREVIOUS=previous)  # cut off again
     assert (data / "photo_album.sqlite3.interrupted").read_bytes() == b"months"
+
+
+def test_a_database_behind_a_link_comes_back_too(tmp_path: Path) -> None:
+    app, previous, disk = tmp_path / "app", tmp_path / "app.previous", tmp_path / "ssd"
+    for folder in (app, disk, tmp_path / "data"):
+        folder.mkdir()
+    link, database = tmp_path / "data" / "photo_album.sqlite3", disk / "album.sqlite3"
+    link.symlink_to(database)
+    database.write_bytes(b"before")
+    there: dict[str, Path | str] = {"APP_DIR": app, "DATA_DIR": tmp_path / "data", "PREVIOUS": previous}
+    run_parts('manage() { echo "/backups/1: the database and 0 files"; }\nkeep_database', **there)
+    app.rename(previous)
+    database.write_bytes(b"half migrated")
+    run_parts("return_database", **there)
+    assert (database.read_bytes(), link.is_symlink()) == (b"before", True)
+    assert [path.name for path in disk.iterdir()] == ["album.sqlite3"]
+
+
+FULL_DISK = "trap '' XFSZ\nulimit -f 4\n"  # KB
+
+
+def test_a_copy_of_the_database_that_is_cut_off_is_not_kept(tmp_path: Path) -> None:
+    app, database = tmp_path / "app", tmp_path / "data" / "photo_album.sqlite3"
+    for folder in (app, database.parent):
+        folder.mkdir()
+    database.write_bytes(bytes(10_000))
+    manage = 'manage() { echo "/backups/1: the database and 0 files"; }\n'
+    words = run_parts(
+        f"{manage}{FULL_DISK}(keep_database) 2>&1 && exit 1; true", APP_DIR=app, DATA_DIR=database.parent
+    )
+    assert "Make room there, and run this again" in words
+    assert not (app / ".database").exists()
+
+
+@pytest.mark.parametrize("was_started", ["", "yes"])
+def test_the_database_stays_until_the_one_before_lies_beside_it(tmp_path: Path, was_started: str) -> None:
+    data, previous = tmp_path / "data", tmp_path / "app.previous"
+    data.mkdir()
+    (data / "photo_album.sqlite3").write_bytes(b"half migrated")
+    (previous / ".database").mkdir(parents=True)
+    (previous / ".database" / "photo_album.sqlite3").write_bytes(bytes(10_000))
+    there: dict[str, Path | str] = {"APP_DIR": tmp_path / "app", "DATA_DIR": data, "PREVIOUS": previous}
+    run_parts(f"was_started={was_started}\n{FULL_DISK}! return_database", **there)
+    assert (data / "photo_album.sqlite3").read_bytes() == b"half migrated"
+    run_parts(f"was_started={was_started}\nreturn_database", **there)  # there is room again
+    assert (data / "photo_album.sqlite3").read_bytes() == bytes(10_000)
 
 
 @pytest.mark.parametrize(("verified", "is_rolled_back"), [("app", False), ("app.previous", True), ("", False)])
