@@ -5,6 +5,7 @@ const announcer = document.getElementById("announcer");
 
 /** Shows words for some seconds and reads them out; `error` ones stay until closed. `action` is {label, run}. */
 export function toast(words, { error = false, action = null } = {}) {
+  if (error && [...toasts.children].some((box) => box.firstChild.textContent === words)) return; // it still stands there
   const box = document.createElement("div");
   box.className = error ? "toast bad" : "toast";
   const text = document.createElement("span");
@@ -15,7 +16,6 @@ export function toast(words, { error = false, action = null } = {}) {
   box.append(button("×", "toast-close", close, toasts.dataset.close));
   toasts.append(box);
   if (!error) setTimeout(close, action ? 9000 : 5000);
-  return close;
 }
 
 function button(words, name, run, label) {
@@ -34,28 +34,52 @@ export function announce(words) {
   setTimeout(() => { announcer.textContent = words; }, 50);
 }
 
+/** The token as it is now: who signs in again, in another tab, gets another one. */
 export function csrfToken() {
-  return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
+}
+
+/** Whether `answer`, a Response or an XMLHttpRequest, is what those get who are signed out: mostly the sign-in page. */
+export function isSignedOut({ status, url, responseURL }) {
+  return status === 401 || new URL(url ?? responseURL, location.href).pathname === toasts.dataset.signIn;
+}
+
+const whyFailed = (answer) => toasts.dataset[isSignedOut(answer) ? "signedOut" : "failed"];
+
+/** The answer to a request. Throws an Error with the reason. */
+export async function request(address, { headers, ...options } = {}) {
+  const stated = { Accept: "application/json", ...headers };
+  const response = await fetch(address, { ...options, headers: stated }).catch(() => Response.error());
+  const isJson = response.headers.get("Content-Type")?.includes("json");
+  const answer = isJson ? await response.json() : await response.text();
+  if (response.ok && !isSignedOut(response)) return answer;
+  throw new Error((isJson && (answer.detail || answer.error)) || whyFailed(response));
 }
 
 /** The answer to a POST of `data` (an object, which goes as JSON, or a FormData). Throws an Error with the reason. */
-export async function post(address, data = {}) {
+export function post(address, data = {}) {
   const isForm = data instanceof FormData;
-  const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
+  const headers = { "X-CSRFToken": csrfToken() };
   if (!isForm) headers["Content-Type"] = "application/json";
-  const body = isForm ? data : JSON.stringify(data);
-  const response = await fetch(address, { method: "POST", body, headers }).catch(() => null);
-  if (!response) throw new Error(toasts.dataset.failed);
-  const isJson = response.headers.get("Content-Type")?.includes("json");
-  const answer = isJson ? await response.json() : await response.text();
-  if (!response.ok) throw new Error((isJson && (answer.detail || answer.error)) || toasts.dataset.failed);
-  return answer;
+  return request(address, { method: "POST", body: isForm ? data : JSON.stringify(data), headers });
 }
 
 // The server asks for a toast with the header HX-Trigger: {"toast": "words"}.
 document.body.addEventListener("toast", (event) => toast(event.detail.value ?? event.detail));
-document.body.addEventListener("htmx:responseError", () => toast(toasts.dataset.failed, { error: true }));
-document.body.addEventListener("htmx:sendError", () => toast(toasts.dataset.failed, { error: true }));
+
+// The token in a form is as old as the page.
+document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+  detail.formData.delete("csrfmiddlewaretoken");
+  detail.headers["X-CSRFToken"] = csrfToken();
+});
+
+// The sign-in page takes no part's place: what was typed there would be lost.
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (isSignedOut(detail.xhr)) Object.assign(detail, { shouldSwap: false, isError: true });
+});
+for (const name of ["htmx:responseError", "htmx:sendError"]) {
+  document.body.addEventListener(name, ({ detail }) => toast(whyFailed(detail.xhr), { error: true }));
+}
 
 // <button data-opens="ID"> opens the <dialog id="ID">; <button data-closes> closes the one that it is in.
 document.addEventListener("click", (event) => {

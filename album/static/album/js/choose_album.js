@@ -1,6 +1,6 @@
 // The dialog of album/_choose_album.html: into which album, or into which new one.
 
-import { toast } from "./app.js";
+import { request, toast } from "./app.js";
 
 const dialog = document.getElementById("choose-album");
 const which = document.getElementById("choose-album-which");
@@ -8,9 +8,13 @@ const name = document.getElementById("choose-album-name");
 
 /** What somebody chose, {album, title} as the address of bulk changes takes it, or null. */
 export async function chooseAlbum() {
-  const response = await fetch(dialog.dataset.albums, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!response?.ok) { toast(document.getElementById("toasts").dataset.failed, { error: true }); return null; }
-  const { albums } = await response.json();
+  let albums;
+  try {
+    ({ albums } = await request(dialog.dataset.albums));
+  } catch (error) {
+    toast(error.message, { error: true });
+    return null;
+  }
   const last = which.value; // once chosen it is offered first
   which.replaceChildren(...albums.map(([id, title]) => new Option(title, id)), new Option(dialog.dataset.textNew, ""));
   if (albums.some(([id]) => String(id) === last)) which.value = last;

@@ -1,6 +1,6 @@
 // A batch that is watched: htmx brings the numbers, here they are read out now and then, not at each tick.
 
-import { announce } from "./app.js";
+import { announce, isSignedOut } from "./app.js";
 
 const EACH_PERCENT = 20;
 const watch = document.querySelector("[data-watch]");
@@ -29,6 +29,7 @@ if (watch) {
   // A server that is away is told here, once, and asked again: not in a toast every two seconds.
   for (const name of ["htmx:sendError", "htmx:responseError"]) {
     watch.addEventListener(name, (event) => {
+      if (isSignedOut(event.detail.xhr)) return; // that is told in a toast
       event.stopPropagation();
       lost.textContent = watch.dataset.lost;
       lost.hidden = false;

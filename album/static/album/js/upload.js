@@ -1,7 +1,7 @@
 // The upload page: files and folders by drop, choice or paste; a queue that survives lost connections.
 // Small files are one request each; larger ones go in pieces (tus) and go on where they ended, even after a reload.
 
-import { announce, csrfToken } from "./app.js";
+import { announce, csrfToken, isSignedOut } from "./app.js";
 import { filesOf } from "./dropped.js";
 
 const AT_ONCE = 3;
@@ -99,7 +99,7 @@ function sendWhole(job) {
     request.responseType = "json";
     request.upload.onprogress = (event) => progress(job, event.loaded);
     request.onload = () => {
-      if (!request.responseURL.includes(form.getAttribute("action"))) return reject(problem(401)); // the sign-in page
+      if (isSignedOut(request)) return reject(problem(401));
       const answer = request.response?.files?.[0];
       if (request.status < 300 && answer) resolve(answer);
       else reject(problem(request.status, answer?.detail ?? firstError(request.response)));
