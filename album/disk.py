@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def moment_of_file(modified_ns: int) -> datetime | None:
+    """When a file was modified; None for a time that is a day of the calendar in no or not in every time zone."""
+    try:
+        moment = datetime.fromtimestamp(modified_ns / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):  # disks keep times far beyond the year 9999
+        return None
+    return moment if MINYEAR < moment.year < MAXYEAR else None
 
 
 @contextmanager

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from django.contrib.auth.models import User
 
-from album.disk import hash_file
+from album.disk import hash_file, moment_of_file
 from album.exceptions import MediaError
 from album.models import MediaItem
 from album.services.ingest import CHUNK_BYTES, Spool, ingest_spooled
@@ -44,7 +43,7 @@ class Copying:
             spooled, stat = spool.finish(), os.fstat(file.fileno())
             if stat.st_size != spooled.size_bytes:
                 raise MediaError("it is being written. Import again when that is done.")
-            modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
+            modified_at = moment_of_file(stat.st_mtime_ns)
             item = ingest_spooled(owner=self.owner, spooled=spooled, modified_at=modified_at).item
         if self.sizes is not None:
             self.sizes.add(item.size_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,6 +111,8 @@ class Indexing:
 
 def places_below(owner: User, root: Path) -> dict[str, Place]:
     """The files that the album knows below ``root``, by path."""
+    if not _fits_into_a_row(root):
+        return {}
     rows = MediaItem.objects.filter(owner=owner, source_path__startswith=f"{root}/")
     # SQLite compares the beginnings of texts without regard to case.
     return {path: place for path, place in _places(rows) if path.startswith(f"{root}/")}
@@ -162,7 +165,8 @@ def _load(pk: int) -> MediaItem:
 
 def _behind_link(path: Path) -> Path:
     """Where the file itself lies: originals are opened without following links, which others could bend."""
-    return path.resolve() if path.is_symlink() else path
+    # Path.resolve() raises RuntimeError for a link to itself.
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _fits_into_a_row(path: Path) -> bool:
@@ -177,6 +181,10 @@ def _fits_into_a_row(path: Path) -> bool:
 def _read(path: Path) -> Content:
     """The content of a file that did not change while it was read."""
     media_type, before = sniff_file(path), path.stat()
+    if not -(2**63) <= before.st_mtime_ns < 2**63:  # what a column takes
+        raise MediaError(
+            "its time is outside of the years 1678 to 2262. Set it (touch), or import without --in-place."
+        )
     content = Content(hash_file(path), media_type, before.st_size, before.st_mtime_ns)
     after = path.stat()
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):

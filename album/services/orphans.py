@@ -7,13 +7,13 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from album.disk import hash_file
+from album.disk import hash_file, moment_of_file
 from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.media.storage import content_lock
@@ -87,9 +87,9 @@ def _files_below(folder: Path) -> list[Path]:
 
 def _adopt(path: Path, relative: str, owner: User | None, *, adopts: bool) -> MediaItem | None:
     """The new item; None if the file is that of an upload under way. Raises _Stray and OSError."""
-    modified_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    stat = path.stat()
     if path.suffix == PART:
-        if datetime.now(UTC) - modified_at < PART_AGE:
+        if time.time() - stat.st_mtime < PART_AGE.total_seconds():
             return None
         raise _Stray("left by an upload that was interrupted. cleanup_orphaned_photos removes it.")
     sha256 = _stated_sha256(path, relative)
@@ -107,7 +107,8 @@ def _adopt(path: Path, relative: str, owner: User | None, *, adopts: bool) -> Me
     if known is not None:
         raise _Stray(f"a second copy of item {known.pk} of {owner}, which lies at {known.path}.")
     name = f"recovered-{sha256[:8]}{path.suffix}"
-    spooled = Spooled(path, name, sha256, path.stat().st_size, _media_type(path))
+    spooled = Spooled(path, name, sha256, stat.st_size, _media_type(path))
+    modified_at = moment_of_file(stat.st_mtime_ns)
     album = find_album(owner, RECOVERED)
     return ingest_spooled(owner=owner, spooled=spooled, album=album, modified_at=modified_at).item
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from pytest_django import Settings
 from album.exceptions import AlbumError, StorageError
 from album.models import Album, ItemTag, MediaItem, Preview, Tag
 from album.preparation.sidecars import sidecars_of
-from album.services.folders import BACKUPS, Folder
+from album.services.backup.shelf import MARK as BACKUPS
+from album.services.folders import Folder
 from album.services.imports import ImportOptions, ImportTotals, import_folder
 from album.services.verdicts import Outcome
 from tests.cast import Cast, scene_bytes
@@ -216,6 +218,36 @@ def test_backups_on_a_disk_that_is_imported_are_left_out(tmp_path: Path) -> None
     folder = Folder(root)
     assert [*folder, folder.find(kept)] == [None]
     assert folder.skipped == [f"backups: holds {BACKUPS}, which asks to be left out"]
+
+
+@pytest.mark.parametrize("is_in_place", [False, True], ids=["copied", "in place"])
+def test_a_link_to_itself_ends_no_import(cast: Cast, folder: Path, is_in_place: bool) -> None:
+    (folder / "itself.jpg").symlink_to("itself.jpg")
+    totals = run(cast, folder, is_in_place=is_in_place)
+    assert totals.counts[Outcome.NEW] == 3
+    assert "itself.jpg: not a file." in totals.unsupported
+
+
+@pytest.mark.parametrize("at", [1e12, -1e11])
+@pytest.mark.parametrize("is_in_place", [False, True], ids=["copied", "in place"])
+def test_a_time_that_no_calendar_has_ends_no_import(cast: Cast, at: float, is_in_place: bool) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as there:  # most disks cannot keep such a time
+        for seed, name in enumerate(("a.jpg", "z.jpg")):
+            Path(there, name).write_bytes(scene_bytes(seed=seed))
+        os.utime(Path(there, "a.jpg"), (at, at))
+        totals = run(cast, Path(there), is_in_place=is_in_place)
+    words = "its time is outside of the years 1678 to 2262. Set it (touch), or import without --in-place."
+    assert totals.failed == ([f"a.jpg: {words}"] if is_in_place else [])
+    taken = MediaItem.objects.filter(original_name="a.jpg").values_list("file_modified_at", flat=True)
+    assert list(taken) == ([] if is_in_place else [None])
+    assert MediaItem.objects.filter(original_name="z.jpg").exists()
+
+
+def test_in_place_below_a_folder_whose_name_is_no_utf8_each_file_says_so(cast: Cast, folder: Path) -> None:
+    root = folder.rename(os.fsdecode(os.fsencode(folder) + b"-caf\xe9"))
+    totals = run(cast, root, is_in_place=True)
+    assert "a.jpg: its path is not valid UTF-8. Rename it, or import without --in-place." in totals.failed
+    assert run(cast, root).counts[Outcome.NEW] == 3
 
 
 def test_stopping_ends_after_the_file_at_hand(cast: Cast, folder: Path) -> None:
