@@ -111,7 +111,7 @@ check_answers() {
         [[ $dir =~ ^/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$ ]] || refuse "$dir is no plain absolute path"
     done
     check_database
-    case $DATA_DIR/ in "$APP_DIR"/*) refuse "the library must not lie in $APP_DIR, which upgrades replace" ;; esac
+    require_files_elsewhere
     [[ $APP_USER =~ ^[a-z_][a-z0-9_-]*$ && $APP_USER != root ]] || refuse "--user $APP_USER: a plain name, and not root"
     [[ -z $DOMAIN || $DOMAIN =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] ||
         refuse "--domain $DOMAIN: a name such as photos.example.org"

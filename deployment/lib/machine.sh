@@ -53,6 +53,20 @@ require_ours() {
     done
 }
 
+# require_files_elsewhere : nothing that cannot be made again lies in the program's folder, not even behind a link.
+require_files_elsewhere() {
+    local name dir
+    for name in DATA_DIR PHOTO_ALBUM_VAR_DIR MEDIA_ROOT BACKUP_DIR DATABASE_URL; do
+        case $name in DATABASE_URL) dir=$(sqlite_file) ;; *) dir=$(setting "$name") ;; esac
+        [ -n "$dir" ] || continue
+        case $dir/:$(realpath -m "$dir")/ in # [!/~]: a path that is not absolute begins where the album runs
+            [!/~]* | "$APP_DIR"/* | *:"$(realpath -m "$APP_DIR")"/*)
+                refuse "$name=$dir must not lie in $APP_DIR, which upgrades replace and --uninstall removes: take another folder.
+Where the album uses this one already: sudo systemctl stop photo-album.target, move it, name its new place in $APP_DIR/.env" ;;
+        esac
+    done
+}
+
 free_mb() { # DIR, which need not be there yet
     local dir=$1
     until [ -d "$dir" ]; do dir=$(dirname "$dir"); done
@@ -149,7 +163,12 @@ write_settings() {
     if [ -e "$APP_DIR/.env" ]; then
         text=$(cat "$APP_DIR/.env")
     elif [ -e "$DATA_DIR/settings.env" ]; then # an album was uninstalled that had this library
-        text=$(cat "$DATA_DIR/settings.env")
+        # The site in front of it went, too, and HTTPS with it; another proxy than ours is one for --listen.
+        text=$(sed '/^X_ACCEL_REDIRECT_PREFIX=/d' "$DATA_DIR/settings.env")
+        if [ -z "$LISTEN" ] && grep -q '^BEHIND_TLS=' <<<"$text"; then
+            text=$(sed '/^BEHIND_TLS=/d' <<<"$text")
+            say "BEHIND_TLS is left out: say it again in $APP_DIR/.env as soon as HTTPS works"
+        fi
     else
         names=127.0.0.1,localhost,$(hostname),$(hostname).local,$(hostname -I | xargs | tr ' ' ,)
         text="# Settings of this album; docs/configuration.md names them all. Then: systemctl restart photo-album.target
@@ -164,9 +183,9 @@ TIME_ZONE=$(readlink -f /etc/localtime | sed -n 's|^/usr/share/zoneinfo/||p' | g
     [ -z "$CELERY_BROKER_URL" ] || set_line CELERY_BROKER_URL "$CELERY_BROKER_URL"
     [ -z "$WORKER_ONLY" ] || set_line WORKER_QUEUES ai
     names=$(sed -n 's|^ALLOWED_HOSTS=||p' <<<"$text")
-    if [ -n "$DOMAIN" ] && [[ ,$names, != *",$DOMAIN,"* ]]; then
-        set_line ALLOWED_HOSTS "$names,$DOMAIN"
+    if [ -n "$DOMAIN" ] && { [ ! -e "$APP_DIR/.env" ] || [[ ,$names, != *",$DOMAIN,"* ]]; }; then
         set_line X_ACCEL_REDIRECT_PREFIX /protected/
+        [[ ,$names, = *",$DOMAIN,"* ]] || set_line ALLOWED_HOSTS "$names,$DOMAIN"
     fi
     put 0640 "root:$APP_GROUP" "$APP_DIR/.env" "$text"
     rm -f "$DATA_DIR/settings.env"

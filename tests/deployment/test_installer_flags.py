@@ -91,6 +91,8 @@ def test_an_option_without_its_value_is_refused(option: str) -> None:
         (["--data-dir", "/var"], "no plain absolute path"),
         (["--media-dir", "/srv/a|b"], "no plain absolute path"),
         (["--app-dir", "/srv/album", "--data-dir", "/srv/album/data"], "must not lie in /srv/album"),
+        (["--app-dir", "/srv/album", "--media-dir", "/srv/album/media"], "MEDIA_ROOT=/srv/album/media must"),
+        (["--app-dir", "/srv/album", "--database-url", "sqlite:////srv/album/db"], "must not lie in /srv/album"),
         (["--user", "root"], "not root"),
         (["--user", "Some One"], "a plain name"),
         (["--domain", "photos example"], "photos.example.org"),
@@ -156,6 +158,21 @@ def test_a_library_that_is_there_gets_no_empty_database(tmp_path: Path) -> None:
     assert "begin an empty one" in install("--check", *where, "--database-url", "postgres://a:b@c/d").stderr
     (tmp_path / "settings.env").write_text("DATABASE_URL=postgres://a:b@c/d\n")
     assert "begin an empty one" not in install("--check", *where, "--database-url", "postgres://a:b@e/d").stderr
+
+
+@pytest.mark.parametrize("action", ["--check", "--upgrade", "--uninstall", "--purge"])
+@pytest.mark.parametrize("where", ["{}/app/kept", "{}/link/kept", "kept"])
+@pytest.mark.parametrize("name", ["MEDIA_ROOT", "BACKUP_DIR", "PHOTO_ALBUM_VAR_DIR"])
+def test_no_photo_lies_where_the_program_is_replaced(tmp_path: Path, action: str, where: str, name: str) -> None:
+    (tmp_path / "app" / "kept").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("app")
+    (tmp_path / "app" / ".env").write_text(f"{name}={where.format(tmp_path)}\n")
+    (tmp_path / "app" / ".answers").write_text(f"DATA_DIR={tmp_path}/data\n")
+    done = install(action, "--yes", "--app-dir", str(tmp_path / "app"))
+    assert done.returncode == 2
+    assert f"{name}={where.format(tmp_path)} must not lie in {tmp_path}/app" in done.stderr
+    assert f"name its new place in {tmp_path}/app/.env" in done.stderr
+    assert (tmp_path / "app" / "kept").is_dir()
 
 
 @pytest.mark.parametrize("name", ["app", "app.new", "app.previous"])
@@ -379,3 +396,18 @@ def test_settings_are_made_once_and_then_changed_only_where_asked(tmp_path: Path
     assert re.findall("^SECRET_KEY=.*", made, re.M) == re.findall("^SECRET_KEY=.*", changed, re.M)
     run_parts("write_settings", **there, DOMAIN="photos.example.org")
     assert (app / ".env").read_text() == changed
+
+
+@needs_root
+def test_settings_of_an_uninstalled_album_name_no_site_that_went_with_it(tmp_path: Path) -> None:
+    kept = "SECRET_KEY=x\nALLOWED_HOSTS=127.0.0.1,photos.example.org\n"
+
+    def settings_again(**answers: str) -> str:
+        (tmp_path / ".env").unlink(missing_ok=True)
+        (tmp_path / "settings.env").write_text(kept + "X_ACCEL_REDIRECT_PREFIX=/files/\nBEHIND_TLS=True\n")
+        run_parts("write_settings", APP_DIR=tmp_path, DATA_DIR=tmp_path, APP_GROUP="www-data", **answers)
+        return (tmp_path / ".env").read_text()
+
+    assert settings_again() == kept
+    assert settings_again(DOMAIN="photos.example.org") == f"{kept}X_ACCEL_REDIRECT_PREFIX=/protected/\n"
+    assert settings_again(LISTEN="127.0.0.1:8000") == f"{kept}BEHIND_TLS=True\n", "it is behind Caddy"
