@@ -12,6 +12,17 @@ from tests.e2e.conftest import RealAlbum
 
 LARGE_BYTES = 9_000_000
 """More than goes in one request."""
+MAKE_ALBUMS = """
+from django.contrib.auth.models import User
+from album.models import Album
+for title in ("Lisbon", "Rome"):
+    Album.objects.create(owner=User.objects.get(username="alice"), title=title)
+"""
+ALBUMS = """
+from album.models import Album
+albums = Album.objects.filter(title__in=["Lisbon", "Rome"]).order_by("title")
+print(", ".join(f"{album.title} {album.items.count()}" for album in albums))
+"""
 
 
 def write_photos(folder: Path, count: int) -> list[Path]:
@@ -84,6 +95,51 @@ def test_a_large_file_goes_on_where_the_connection_broke(
 
     expect(page.locator(".job.stored .state")).to_be_visible(timeout=60_000)
     assert len(offsets) == 2
+    assert count(live_album) == "1"
+
+
+def test_an_upload_that_was_interrupted_does_not_go_on_into_another_album(
+    live_album: RealAlbum, open_page: OpenPage, tmp_path: Path
+) -> None:
+    live_album.python(MAKE_ALBUMS)
+    page = live_album.sign_in(open_page(service_workers="block"), "alice")
+    page.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
+    page.goto(f"{live_album.url}/upload/")
+    large = tmp_path / "large.jpg"
+    large.write_bytes(scene_bytes() + bytes(LARGE_BYTES))
+    page.route(
+        "**/upload/files/*/",
+        lambda route: route.abort("connectionreset") if route.request.method == "PATCH" else route.continue_(),
+    )
+    page.get_by_label("Album", exact=True).select_option("Lisbon")
+    with page.expect_request_finished(lambda request: request.url.endswith("/upload/files/")):
+        page.set_input_files("input[name=uploads]", str(large))
+    page.wait_for_function("Object.keys(localStorage).some((key) => key.startsWith('tus::'))")
+    page.unroute_all()
+    page.reload()
+    page.get_by_label("Album", exact=True).select_option("Rome")
+    page.set_input_files("input[name=uploads]", str(large))
+
+    expect(page.locator(".job.stored .state")).to_be_visible(timeout=60_000)
+    assert live_album.python(ALBUMS).strip() == "Lisbon 0, Rome 1"
+
+
+def test_what_is_known_already_goes_into_the_album_that_is_chosen_and_that_of_its_folder(
+    live_album: RealAlbum, open_page: OpenPage, tmp_path: Path
+) -> None:
+    live_album.python(MAKE_ALBUMS)
+    page = live_album.sign_in(open_page(), "alice")
+    page.goto(f"{live_album.url}/upload/")
+    [photo] = write_photos(tmp_path / "Rome", 1)
+    page.set_input_files("input[name=uploads]", str(photo))
+    expect(page.locator(".job.stored")).to_have_count(1)
+    page.get_by_label("Album", exact=True).select_option("Lisbon")
+    page.set_input_files("input[name=uploads]", str(photo))
+    expect(page.locator(".job.duplicate")).to_have_count(1)
+    page.get_by_label("An album for each folder").check()
+    page.set_input_files("[data-folder-input]", str(photo.parent))
+    expect(page.locator(".job.duplicate")).to_have_count(2)
+    assert live_album.python(ALBUMS).strip() == "Lisbon 1, Rome 1"
     assert count(live_album) == "1"
 
 

@@ -52,9 +52,10 @@ async function run(job) {
   lists.now.append(job.row);
   state(job, words.sending);
   try {
-    const known = await knownPage(job.file);
+    const goal = goalOf(job);
+    const known = goal ? null : await knownPage(job.file); // an album takes what is known already, too
     if (isPaused) throw { paused: true };
-    const result = known ? { status: "duplicate", url: known } : await send(job);
+    const result = known ? { status: "duplicate", url: known } : await send(job, goal);
     active.delete(job);
     finish(job, result);
   } catch (error) {
@@ -82,15 +83,19 @@ async function knownPage(file) {
   }
 }
 
-function send(job) {
-  const folder = form.elements.folders?.checked ? job.folder : "";
-  return job.file.size <= WHOLE_BYTES && !folder ? sendWhole(job) : sendPieces(job, folder);
+/** The album that a file goes into as well: {album: its number}, {folder: its title}, or null. */
+function goalOf(job) {
+  if (form.elements.folders?.checked && job.folder) return { folder: job.folder };
+  return form.elements.album.value ? { album: form.elements.album.value } : null;
 }
 
-function sendWhole(job) {
+function send(job, goal) {
+  return job.file.size <= WHOLE_BYTES && !goal?.folder ? sendWhole(job, goal) : sendPieces(job, goal);
+}
+
+function sendWhole(job, goal) {
   return new Promise((resolve, reject) => {
-    const query = new URLSearchParams({ name: job.file.name, modified: JSON.stringify([job.file.lastModified]) });
-    if (form.elements.album.value) query.set("album", form.elements.album.value);
+    const query = new URLSearchParams({ name: job.file.name, modified: JSON.stringify([job.file.lastModified]), ...goal });
     const request = new XMLHttpRequest();
     request.open("POST", `${form.getAttribute("action")}?${query}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
@@ -115,15 +120,15 @@ function firstError(answer) {
   return Object.values(answer?.errors ?? {})[0]?.[0];
 }
 
-function sendPieces(job, folder) {
+function sendPieces(job, goal) {
   return new Promise((resolve, reject) => {
     let result = null;
-    const metadata = { filename: job.file.name, modified: String(job.file.lastModified) };
-    if (folder) metadata.folder = folder;
-    else if (form.elements.album.value) metadata.album = form.elements.album.value;
-    const upload = new window.tus.Upload(job.file, {
+    const { defaultOptions, Upload } = window.tus;
+    const upload = new Upload(job.file, {
       endpoint: words.pieces,
-      metadata,
+      metadata: { filename: job.file.name, modified: String(job.file.lastModified), ...goal },
+      // The server knows the album from the first piece: one that was begun for another does not go on.
+      fingerprint: async (file, options) => `${await defaultOptions.fingerprint(file, options)}-${JSON.stringify(goal)}`,
       chunkSize: PIECE_BYTES,
       retryDelays: AGAIN_MS,
       removeFingerprintOnSuccess: true,
