@@ -48,7 +48,7 @@ def zip_files(entries: Iterable[ZipEntry]) -> Zip:
     """
     from zipstream import ZIP_STORED, ZipStream
 
-    stream, taken = ZipStream(compress_type=ZIP_STORED, sized=True), set[str]()
+    stream, taken = ZipStream(compress_type=ZIP_STORED, sized=True), dict[str, int]()
     for entry in entries:
         stream.add(_read(entry), _unique(safe_name(entry.name), taken), size=entry.size_bytes)
     if not taken:
@@ -60,7 +60,7 @@ def zip_as_made(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[bytes]:
     """Chunks of one file with the open ``files``, each closed before the next one is asked for."""
     from zipstream import ZIP_STORED, ZipStream
 
-    stream, taken = ZipStream(compress_type=ZIP_STORED), set[str]()
+    stream, taken = ZipStream(compress_type=ZIP_STORED), dict[str, int]()
     for name, file in files:
         stream.add(_chunks(file), _unique(safe_name(name), taken))
         yield from stream.file()
@@ -77,12 +77,13 @@ def safe_name(name: str) -> str:
     return (f"_{stem}" if stem.upper() in RESERVED or stem.startswith("=") else stem) + suffix
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    path, number = PurePath(name), 1
+def _unique(name: str, taken: dict[str, int]) -> str:
+    """``name``, numbered if it is ``taken``, which holds for each name the last number that it was given."""
+    path, wanted = PurePath(name), name.casefold()
     while name.casefold() in taken:  # where case makes no difference one would overwrite the other
-        number += 1
-        name = f"{path.stem} ({number}){path.suffix}"
-    taken.add(name.casefold())
+        taken[wanted] += 1  # counted on, not anew: thousands of photos may be called alike
+        name = f"{path.stem} ({taken[wanted]}){path.suffix}"
+    taken[name.casefold()] = 1
     return name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from album.models import Album, Favourite, MediaItem
-from album.services.zips import safe_name
+from album.services.zips import safe_name, zip_as_made
 from tests.cast import Cast, make_photo, make_rows, scene_bytes
 
 
@@ -115,6 +116,13 @@ def test_a_zip_holds_nothing_that_may_not_be_opened_or_is_not_there(cast: Cast) 
     assert len(unzip(signed_in(cast.bob).post("/media/zip/", {"ids": ids})).namelist()) == 1
     refused = signed_in(cast.charlie).post("/media/zip/", {"ids": ids})
     assert refused.status_code == 400 and "error" in json.loads(refused.content)
+
+
+def test_thousands_of_files_of_one_name_are_numbered_at_once() -> None:
+    started_s = time.process_time()
+    archive = b"".join(zip_as_made(("image.jpg", io.BytesIO()) for _ in range(4000)))
+    assert time.process_time() - started_s < 3  # 9 s if each is counted from 2 on
+    assert zipfile.ZipFile(io.BytesIO(archive)).namelist()[-1] == "image (4000).jpg"
 
 
 @pytest.mark.parametrize(
