@@ -19,7 +19,7 @@ from album.queries.access import Viewer, visible_to
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CURSOR = re.compile(r"(-?[0-9a-f]{1,15})\.([0-9a-f]{1,15})")
-MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 class BadPosition(AlbumError):
