@@ -135,6 +135,10 @@ def _place_original(spooled: Spooled, relative: str) -> bool:
 
 
 def _row_values(spooled: Spooled, relative: str, modified_at: datetime | None) -> dict[str, Any]:
+    try:
+        timeline_at = wall_clock(modified_at or timezone.now())
+    except OverflowError:  # the clock of this album is past the year 9999 then, or before the first: no time at all
+        return _row_values(spooled, relative, None)
     return {
         "kind": spooled.media_type.kind,
         "mime_type": spooled.media_type.mime,
@@ -142,7 +146,7 @@ def _row_values(spooled: Spooled, relative: str, modified_at: datetime | None) -
         "original": relative,
         "original_name": spooled.name,
         "file_modified_at": modified_at,
-        "timeline_at": wall_clock(modified_at or timezone.now()),
+        "timeline_at": timeline_at,
     }
 
 

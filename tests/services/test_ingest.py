@@ -59,6 +59,16 @@ def test_an_upload_becomes_a_waiting_row_and_a_content_addressed_file(cast: Cast
     assert (list(cast.shared.items.all()), cast.shared.is_processing_photos) == ([item], True)
 
 
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [("Europe/Berlin", "9999-12-31T23:30:00+00:00"), ("America/New_York", "0001-01-01T00:30:00+00:00")],
+)
+def test_a_time_beyond_all_clocks_counts_as_not_told(cast: Cast, settings, zone: str, moment: str) -> None:
+    settings.TIME_ZONE = zone
+    item = ingest(cast.alice, scene_bytes(), modified_at=datetime.fromisoformat(moment)).item
+    assert (item.file_modified_at, item.timeline_at.year) == (None, datetime.now(UTC).year)
+
+
 def test_nothing_is_decoded_during_an_upload(cast: Cast) -> None:
     """A header without its picture is stored like any other: preparation finds out and says so."""
     assert ingest(cast.alice, scene_bytes()[:40], "half.jpg").item.preview_status == "waiting"
