@@ -13,6 +13,8 @@ KEYWORDS_MAX = 200
 PERSON_MAX_LENGTH = 120
 PEOPLE_MAX = 100
 """What a file states beyond these lengths and this number is cut off."""
+LEAST_SETTING = 1e-9
+"""Exposures in seconds, apertures and focal lengths below it are nonsense; far below, 1 / x is no finite number."""
 
 
 @dataclass(frozen=True, slots=True)

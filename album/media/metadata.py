@@ -23,6 +23,7 @@ from album.media.dates import (
 from album.media.facts import (
     KEYWORD_MAX_LENGTH,
     KEYWORDS_MAX,
+    LEAST_SETTING,
     PEOPLE_MAX,
     PERSON_MAX_LENGTH,
     TEXT_MAX_LENGTH,
@@ -91,9 +92,9 @@ def _read_photo(path: Path, media_type: MediaType) -> tuple[FileFacts, list[Mome
         is_animated=photo.is_animated,
         camera=_camera(tags),
         lens=_line(tags.first(*_LENS)),
-        exposure_s=_positive(tags, "ExposureTime"),
-        f_number=_positive(tags, "FNumber"),
-        focal_length_mm=_positive(tags, "FocalLength"),
+        exposure_s=_setting(tags, "ExposureTime"),
+        f_number=_setting(tags, "FNumber"),
+        focal_length_mm=_setting(tags, "FocalLength"),
         iso=_iso(tags),
         content_identifier=read_content_identifier(tags),
         clip=find_clip(path, tags),
@@ -260,9 +261,9 @@ def _distinct(stated: Iterable[str], max_length: int = KEYWORD_MAX_LENGTH) -> tu
     return tuple(found.values())[:KEYWORDS_MAX]
 
 
-def _positive(tags: Tags, name: str) -> float | None:
+def _setting(tags: Tags, name: str) -> float | None:
     number = _number(tags.first(f"Exif.Photo.{name}", f"Exif.Image.{name}", f"Xmp.exif.{name}"))
-    return number if number and number > 0 else None
+    return number if number and number >= LEAST_SETTING else None
 
 
 def _number(text: str) -> float | None:

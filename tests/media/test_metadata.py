@@ -101,6 +101,11 @@ def test_time_place_camera_and_exposure_are_read(tmp_path: Path, places_folder: 
     assert (facts.description, facts.rating, facts.duration_s) == ("A castle", None, None)
 
 
+@pytest.mark.parametrize("stated", ["1e-300/1e20", "0/1", "1e-320", "-1/250", "1/0"])
+def test_an_exposure_of_which_no_part_of_a_second_can_be_told_is_none(tmp_path: Path, stated: str) -> None:
+    assert read(write_photo(tmp_path / "a.jpg", xmp=xmp(f'exif:ExposureTime="{stated}"'))).exposure_s is None
+
+
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_width_and_height_are_those_of_the_upright_picture(

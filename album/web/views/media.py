@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from album.media.facts import LEAST_SETTING
 from album.models import MediaItem, Stage, Status
 from album.models.media import Kind
 from album.queries import albums_with, editable_by, neighbours, visible_to, with_details
@@ -152,7 +153,7 @@ def _told(request: MemberRequest, item: MediaItem, refused: dict[str, EditForm] 
 def _describe_exposure(item: MediaItem) -> str:
     """``1/250 s, f/2.8, 50 mm, ISO 200``, as far as it is known."""
     parts = []
-    if item.exposure_s:
+    if item.exposure_s and item.exposure_s >= LEAST_SETTING:
         slow = item.exposure_s >= 0.4
         parts.append(f"{item.exposure_s:.3g} s" if slow else f"1/{round(1 / item.exposure_s)} s")
     if item.f_number:
