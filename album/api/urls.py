@@ -23,7 +23,7 @@ ROUTES = (
     ("media/<int:pk>/restore/", "media", "MediaRestore", "media_restore"),
     ("media/<int:pk>/similar/", "search", "Similar", "media_similar"),
     ("media/<int:pk>/tags/", "media", "MediaTags", "media_tags"),
-    ("media/<int:pk>/tags/<str:name>/", "media", "MediaTag", "media_tag"),
+    ("media/<int:pk>/tags/<path:name>/", "media", "MediaTag", "media_tag"),
     ("media/<int:pk>/people/", "media", "MediaPeople", "media_people"),
     ("media/<int:pk>/people/<int:person_id>/", "media", "MediaPerson", "media_person"),
     ("albums/", "albums", "AlbumList", "albums"),

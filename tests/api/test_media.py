@@ -210,6 +210,8 @@ def test_a_viewers_heart_is_the_viewers_own(cast: Cast, program: Program) -> Non
 
 def test_tags_and_people_come_and_go_one_by_one(cast: Cast, program: Program) -> None:
     item = make_photo(cast.alice)
+    program.ask("POST", f"media/{item.pk}/tags/", {"name": "places/rome"})
+    assert program.ask("DELETE", f"media/{item.pk}/tags/places%2Frome/").status_code == 204
     told = program.ask("POST", f"media/{item.pk}/tags/", {"name": "Sea"}).json()
     assert told["tags"] == [{"name": "sea", "source": "person", "score": 1.0}]
     (person,) = program.ask("POST", f"media/{item.pk}/people/", {"name": "Ann"}).json()["people"]
