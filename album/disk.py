@@ -42,6 +42,11 @@ def moment_of_file(modified_ns: int) -> datetime | None:
     return moment if MINYEAR < moment.year < MAXYEAR else None
 
 
+def printable(path: Path) -> str:
+    """The path for a terminal or a log: file names may hold line ends, control codes and broken UTF-8."""
+    return "".join(character if character.isprintable() else "?" for character in str(path))
+
+
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
     """The path of a new file beside ``target`` to write to; at the end it takes that name, also before a power cut.

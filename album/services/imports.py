@@ -13,6 +13,7 @@ from typing import Protocol
 
 from django.contrib.auth.models import User
 
+from album.disk import printable
 from album.exceptions import AlbumError, MediaError, StorageError, StorageFull, UnsupportedMedia
 from album.media.sandbox import Sandbox
 from album.media.takeout import read_takeout
@@ -232,11 +233,6 @@ class _Import:
         words = str(reason).removeprefix(found.path.name).removeprefix(": ").strip()
         lines.append(f"{printable(found.path.relative_to(self.options.folder))}: {words}")
         return words
-
-
-def printable(path: Path) -> str:
-    """The path for a terminal or a log: file names may hold line ends, control codes and broken UTF-8."""
-    return "".join(character if character.isprintable() else "?" for character in str(path))
 
 
 def _lies_in_takeouts_trash(found: FoundFile) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from album.disk import hash_file, moment_of_file
+from album.disk import hash_file, moment_of_file, printable
 from album.exceptions import UnsupportedMedia
 from album.media.sniff import HEAD_BYTES, MediaType, sniff
 from album.media.storage import content_lock
@@ -49,15 +49,15 @@ def check_orphans(*, owner: User | None, deadline: float = float("inf"), adopts:
         if time.monotonic() > deadline:
             orphans.is_complete = False
             break
-        relative = str(path.relative_to(settings.MEDIA_ROOT))
+        relative = path.relative_to(settings.MEDIA_ROOT)
         try:
-            item = _adopt(path, relative, owner, adopts=adopts)
+            item = _adopt(path, str(relative), owner, adopts=adopts)
         except FileNotFoundError:  # an upload that has ended or failed since
             continue
         except OSError as error:
-            orphans.strays.append(f"{relative}: cannot be read ({error.strerror}). Check the disk.")
+            orphans.strays.append(f"{printable(relative)}: cannot be read ({error.strerror}). Check the disk.")
         except _Stray as reason:
-            orphans.strays.append(f"{relative}: {reason}")
+            orphans.strays.append(f"{printable(relative)}: {reason}")
         else:
             if item is not None:
                 orphans.adopted.append(f"{relative}: is item {item.pk} of {item.owner} now, in {RECOVERED}")
@@ -75,8 +75,9 @@ def _files_without_row() -> Iterator[Path]:
     for entry in sorted(root.iterdir()):
         # First the files, then the rows: a file whose row is committed in between has one.
         files = [entry] if entry.is_file() else _files_below(entry)
-        # "g" follows every digit: all contents that begin like this folder.
-        rows = MediaItem.objects.filter(sha256__gt=entry.name[:2], sha256__lt=f"{entry.name[:2]}g")
+        # "g" follows every digit: all contents that begin like this folder. No database is asked for broken UTF-8.
+        start = printable(Path(entry.name[:2]))
+        rows = MediaItem.objects.filter(sha256__gt=start, sha256__lt=f"{start}g")
         known = set(rows.exclude(original="").values_list("original", flat=True)) if files else set()
         yield from (path for path in files if str(path.relative_to(settings.MEDIA_ROOT)) not in known)
 

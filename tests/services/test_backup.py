@@ -291,6 +291,20 @@ def test_an_original_that_cannot_be_read_does_not_stop_the_others(
     assert [entry.path for entry in verify_backup(find_backup(root)).entries] == [good.original.name]
 
 
+@pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"a." + 240 * b"b"], ids=["no UTF-8", "too long"])
+def test_a_stray_file_whose_name_no_backup_can_hold_is_passed_over(
+    alice: User, root: Path, settings, name: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = make_photo(alice, 1)
+    Path(settings.MEDIA_ROOT, "originals", os.fsdecode(name)).write_bytes(b"words")
+    with pytest.raises(CommandError, match="The backup is made, with 1 findings"):
+        call_command("backup", root)
+    shown = name.decode(errors="replace").replace("\ufffd", "?")
+    assert f"originals/{shown}: no file of this album, and not in the backup" in capsys.readouterr().err
+    assert [entry.path for entry in verify_backup(find_backup(root)).entries] == [photo.original.name]
+    assert status.last_backup()["findings"] == 1
+
+
 def test_a_disk_that_is_not_mounted_is_not_taken_for_a_new_one(alice: User, root: Path) -> None:
     make_photo(alice, 1)
     make_backup(root)

@@ -7,12 +7,14 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from album.disk import printable
 from album.exceptions import StorageError
 from album.media.renditions import GRID, PREVIEW
 from album.models import Album, MediaItem
@@ -281,6 +283,14 @@ def test_a_whole_original_without_row_is_adopted(cast: Cast, settings) -> None:
     assert check().mended == []
 
 
+def test_an_original_of_a_time_that_no_calendar_has_is_adopted(cast: Cast, settings) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as root:  # most disks cannot keep such a time
+        settings.MEDIA_ROOT = Path(root)
+        make_photo(cast.alice)
+        os.utime(put_orphan(Path(root), scene_bytes(seed=7)), (1e12, 1e12))
+        assert len(check().mended) == 1
+
+
 def test_an_original_that_cannot_be_adopted_now_stays_where_it_is(cast: Cast, settings) -> None:
     """It lies where an earlier release put it, so that adopting it means a new place."""
     make_photo(cast.alice)
@@ -341,8 +351,9 @@ def test_without_an_admin_orphans_are_only_listed(cast: Cast, settings) -> None:
         (lambda root: put_orphan(root, b"%PDF-1.7 words"), "PDF"),
         (lambda root: root / "originals" / "ab" / "notes.jpg", "no original of this album"),
         (lambda root: root / "originals" / "beach.jpg", "no original of this album"),
+        (lambda root: root / "originals" / os.fsdecode(b"\xe9t\xe9.jpg"), "no original of this album"),
     ],
-    ids=["cut off", "no photo", "strange name", "strange place"],
+    ids=["cut off", "no photo", "strange name", "strange place", "no UTF-8"],
 )
 def test_what_cannot_be_adopted_is_listed_and_left(cast: Cast, settings, place, words: str) -> None:
     make_photo(cast.alice, seed=3)
@@ -355,7 +366,7 @@ def test_what_cannot_be_adopted_is_listed_and_left(cast: Cast, settings, place, 
     report = check()
 
     (finding,) = report.findings
-    assert str(path.relative_to(settings.MEDIA_ROOT)) in finding
+    assert printable(path.relative_to(settings.MEDIA_ROOT)) in finding
     assert words in finding
     assert path.read_bytes() == content
     assert MediaItem.objects.count() == 1

@@ -13,10 +13,11 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from album.disk import printable
 from album.exceptions import AlbumError
 from album.inference.hardware import detect_hardware
 from album.services.folders import Folder
-from album.services.imports import ImportOptions, ImportTotals, import_folder, printable
+from album.services.imports import ImportOptions, ImportTotals, import_folder
 from album.services.ingest import find_album
 from album.services.verdicts import Outcome
 from album.services.watching import watch_folder

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from django.conf import settings
 
-from album.disk import hash_file, sync
+from album.disk import hash_file, printable, sync
 from album.exceptions import BackupError
 from album.failpoints import failpoint
 from album.models import MediaItem
@@ -22,6 +22,8 @@ from album.services.backup.transfer import Progress, fetch, make_folder, require
 from album.services.spool import ORIGINALS, PART
 
 ARRIVING = "arriving"
+SUFFIX_MAX_BYTES = 255 - 64
+"""What a file system leaves of a name beside the digits of a SHA-256."""
 
 
 @dataclass(slots=True)
@@ -54,7 +56,8 @@ class Collector:
         expected = set(named.values_list("original", flat=True))
         shutil.rmtree(self.root / POOL / ARRIVING, ignore_errors=True)  # of a backup that was killed
         self._learn()
-        files = [file for folder in folders for file in _files_below(Path(settings.MEDIA_ROOT), folder)]
+        below = [file for folder in folders for file in _files_below(Path(settings.MEDIA_ROOT), folder)]
+        files = [file for file in below if self._can_be_named(file[0])]
         self._require_space(files)
         entries = [entry for path, stat in files if (entry := self._take(path, stat))]
         for path in sorted(expected - {entry.path for entry in entries}):
@@ -82,6 +85,15 @@ class Collector:
                     self.report.findings.append(str(error))
                     continue
                 return
+
+    def _can_be_named(self, path: str) -> bool:
+        """False for a name that manifest or pool cannot hold; no file of the album itself has such a one."""
+        is_text = path == path.encode(errors="ignore").decode()
+        if is_text and len(PurePosixPath(path).suffix.encode()) <= SUFFIX_MAX_BYTES:
+            return True
+        words = "no file of this album, and not in the backup: its name is too long or no UTF-8. Move it away."
+        self.report.findings.append(f"{printable(Path(path))}: {words}")
+        return False
 
     def _require_space(self, files: list[tuple[str, os.stat_result]]) -> None:
         device = self.root.stat().st_dev
