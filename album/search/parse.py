@@ -32,8 +32,8 @@ Who asks for "dog on the beach" wants "a dog runs along a beach" as well. French
 _SAY_NOTHING = frozenset(_FILLERS.split())
 _OTHER_SPELLINGS = {"favorite": "favourite"}
 
-_TOKEN = re.compile(
-    r'(?P<minus>-?)(?:(?P<name>[^\W\d_]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))|(?P<minus2>-)'
+TOKEN = re.compile(
+    r'(?P<minus>-?)(?:(?P<name>[^\W\d_]+):)?(?:"(?P<quoted>(?:[^"]|"")*)"?|(?P<bare>[^\s"]+))|(?P<minus2>-)'
 )
 _WORD = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
@@ -96,13 +96,13 @@ class Problem:
 def parse(text: str) -> Query:
     """The clauses of ``word "quoted phrase" -excluded this OR that tag:name before:2020-05 rating:>=4``.
 
-    Never fails: an open quote ends with the text, and what holds no letter or digit is left out. OR joins its two
-    neighbors before all clauses are taken together.
+    Never fails: an open quote ends with the text, and what holds no letter or digit is left out. A quote inside
+    quotes is written twice. OR joins its two neighbors before all clauses are taken together.
     """
     clauses: list[Clause] = []
     problems: list[Problem] = []
     joins = False
-    for token in _TOKEN.finditer(text[:MAX_CHARACTERS].replace("\x00", " ")):  # PostgreSQL takes no such text
+    for token in TOKEN.finditer(text[:MAX_CHARACTERS].replace("\x00", " ")):  # PostgreSQL takes no such text
         if token[0] == "OR":
             joins = bool(clauses)
             continue
@@ -134,9 +134,14 @@ def _is_filler(clause: Clause) -> bool:
     return len(clause) == 1 and '"' not in clause[0].source and _SAY_NOTHING.issuperset(clause[0].words)
 
 
+def value_of(token: re.Match[str]) -> str:
+    """What a ``TOKEN`` names, without its quotes."""
+    return (token["quoted"] or "").replace('""', '"') or token["bare"] or ""
+
+
 def _term(token: re.Match[str]) -> Term | Problem | None:
     name, is_quoted = (token["name"] or "").lower(), token["quoted"] is not None
-    value = (token["quoted"] if is_quoted else token["bare"]) or ""
+    value = value_of(token)
     words = words_of(value)
     if name and name not in FIELDS:
         if is_quoted or not value.startswith("//"):  # an address is text like any other

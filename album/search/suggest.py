@@ -17,13 +17,12 @@ from album.models import ItemPerson, ItemTag, MediaItem
 from album.queries import Viewer, visible_albums
 from album.queries.access import among, visible_one_by_one
 from album.search.fulltext import latest
-from album.search.parse import MAX_CHARACTERS, Term, words_of
+from album.search.parse import MAX_CHARACTERS, TOKEN, Term, value_of, words_of
 
 MOST_OF_A_KIND = 4
 LOOKED_AT = 1000
 """Items in which names are counted: the latest that hold what was typed."""
 LEAST_CHARACTERS = 2
-_LAST = re.compile(r'(?P<minus>-?)(?:(?P<name>[a-z]+):)?(?:"(?P<quoted>[^"]*)|(?P<bare>[^\s"]*))$', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,14 @@ _KINDS: dict[str, tuple[str, Promise, Callable[[Any], Iterable[str]]]] = {
 def suggest(user: Viewer, text: str) -> list[Suggestion]:
     """Names that complete the last word of ``text``, from what ``user`` may see; after ``tag:`` only tags."""
     text = text[:MAX_CHARACTERS]
-    last = _LAST.search(text)
-    typed = (last["quoted"] or last["bare"] or "") if last else ""
-    words = words_of(typed)
-    if last is None or len("".join(words)) < LEAST_CHARACTERS:
+    *_before, last = (None, *TOKEN.finditer(text))
+    if last is None or last.end() < len(text) or 0 <= last.end("quoted") < len(text):  # a blank or a quote ended it
         return []
-    before, wanted = text[: last.start()] + last["minus"], (last["name"] or "").lower()
+    typed = value_of(last)
+    words = words_of(typed)
+    if len("".join(words)) < LEAST_CHARACTERS:
+        return []
+    before, wanted = text[: last.start()] + (last["minus"] or ""), (last["name"] or "").lower()
     term, visible = Term(typed, words, is_prefix=True), visible_one_by_one(user).order_by()
     found = []
     for name, (column, kind, names_in) in _KINDS.items():
@@ -95,5 +96,4 @@ def _fits(words: tuple[str, ...], label: str) -> bool:
 
 
 def _quoted(label: str) -> str:
-    plain = label.replace('"', " ")
-    return plain if re.fullmatch(r"[^\s\"]+", plain) else f'"{plain}"'
+    return label if re.fullmatch(r'[^\s"]+', label) else '"' + label.replace('"', '""') + '"'

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from album.models import Embedding, ItemPerson, ItemTag, MediaItem, Person, Tag
+from album.models import Album, Embedding, ItemPerson, ItemTag, MediaItem, Person, Tag
 from album.search import ranking, semantic
 from tests.cast import Cast, make_rows
 
@@ -210,6 +210,26 @@ def test_suggestions_complete_the_last_word(cast: Cast, alice_client: Client) ->
     assert told('camera:"canon eo') == [("Camera", "Canon EOS R6", 'camera:"Canon EOS R6" ', 3)]
     assert told("holi") == [("Album", "Holiday", "album:Holiday ", None)]
     assert told("b") == told("") == told("colour:ba") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("sea album:big", 'sea album:"The ""Big"" Day" '), ('album:"the ""bi', 'album:"The ""Big"" Day" '),
+        ('"the sea" -dog tag:vin', '"the sea" -dog tag:"12"" vinyl" '),
+        ('tag:"12"" vi', 'tag:"12"" vinyl" '),
+    ],
+)  # fmt: skip
+def test_a_suggestion_with_quotes_finds_what_it_names(
+    cast: Cast, alice_client: Client, typed: str, text: str
+) -> None:
+    (item,) = make_rows(cast.alice, 1, title="The sea")
+    Album.objects.create(owner=cast.alice, title='The "Big" Day').items.add(item)
+    ItemTag.objects.create(item=item, tag=Tag.objects.create(name='12" vinyl'), source="person")
+    (told,) = alice_client.get("/search/suggest/", {"q": typed}).json()["suggestions"]
+    assert told["text"] == text
+    rows = alice_client.get("/search/items/", {"q": text, "sort": "newest"}).json()["rows"]
+    assert [row["id"] for row in rows] == [item.pk]
 
 
 def test_queries_do_not_grow_with_what_is_found(cast: Cast, alice_client: Client) -> None:
