@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from album.disk import hash_file
 from album.exceptions import MediaError, StorageError
 from album.media.facts import FileFacts
-from album.models import MediaItem, Preview, Status
+from album.models import MediaItem, Preview, StageResult, Status
 from album.models.media import edited_columns, wall_clock
 from album.preparation.rows import take_back_words
 from album.preparation.sidecars import sidecars_of
@@ -99,6 +99,7 @@ class Indexing:
             return item
         if verdict.outcome is Outcome.CHANGED:
             sidecars = sidecars_of(item)
+            _begin_anew(item)
             values, edited = _new_values(path, content) | _forgotten(content), edited_columns(item.edited_fields)
             _write(item, {name: value for name, value in values.items() if name not in edited})
             for sidecar in sidecars:  # of a content that its owner has no more
@@ -219,7 +220,14 @@ def _forgotten(content: Content) -> dict[str, Any]:
         "proxy_attempts": 0,
         "proxy_problem": "",
         "processing_status": Status.PENDING,
+        "clip_of": None,
     }
+
+
+def _begin_anew(item: MediaItem) -> None:
+    """Every stage is to be done again; a run that holds the item now looks at the old picture, and loses it."""
+    reset = {"state": Status.PENDING, "run": None, "attempts": 0, "error": "", "lease_expires_at": None}
+    StageResult.objects.filter(item=item).update(**reset)
 
 
 def _write(item: MediaItem, values: dict[str, Any]) -> None:

@@ -12,8 +12,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from album.batches.ledger import Claim, Claimer, open_ledger
+from album.batches.options import BatchOptions
+from album.batches.recording import Recorder
 from album.exceptions import AlbumError, StorageError
-from album.models import MediaItem, Preview, Status
+from album.inference.results import Analysis, WeightsRef
+from album.models import BatchRun, MediaItem, Preview, Stage, StageResult, Status
+from album.models.media import Kind
 from album.preparation.sidecars import sidecars_of
 from album.services import in_place
 from album.services.folders import Folder
@@ -87,6 +92,40 @@ def test_a_changed_file_is_prepared_and_described_anew(cast: Cast, disk: Path) -
     assert (new.pk, new.title, new.width_px) == (old.pk, "Written by alice", 400)
     assert new.sha256 != old.sha256
     assert (new.preview_status, new.processing_status) == (Preview.READY, Status.PENDING)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_changed_file_keeps_no_results_of_its_former_picture(cast: Cast, disk: Path, is_held: bool) -> None:
+    """Embedded, not yet described; or described just now, from the picture that was there a moment ago."""
+    run(cast, disk)
+    item, ref = item_at(disk / "a.jpg"), WeightsRef("w", "1")
+    night, options = BatchRun.objects.create(kind=Kind.PHOTO), BatchOptions(Kind.PHOTO, item_ids=(item.pk,))
+    wanted = {Stage.EMBED: ("w", "1"), Stage.CAPTION: ("w", "1")}
+    open_ledger(options, wanted)
+
+    def claim(stage: Stage) -> Claim:
+        (claim,) = Claimer(night, options, stage, set()).claim(1, with_suspects=False)
+        return claim
+
+    assert Recorder(night, Stage.EMBED).completed(claim(Stage.EMBED), Analysis(), ref, 1.0) == Status.PENDING
+    held = claim(Stage.CAPTION) if is_held else None
+    (disk / "a.jpg").write_bytes(scene_bytes(seed=7))
+
+    run(cast, disk)
+
+    if held:
+        assert Recorder(night, Stage.CAPTION).completed(held, Analysis(description="Old"), ref, 1.0) is None
+    open_ledger(options, wanted)
+    assert set(StageResult.objects.filter(item=item).values_list("state", "attempts")) == {(Status.PENDING, 0)}
+    assert claim(Stage.EMBED).item.sha256 != item.sha256
+
+
+def test_a_clip_that_became_another_video_is_shown_by_itself(cast: Cast, disk: Path) -> None:
+    run(cast, disk)
+    MediaItem.objects.filter(pk=item_at(disk / "a.jpg").pk).update(clip_of=item_at(disk / "b.jpg"))
+    (disk / "a.jpg").write_bytes(scene_bytes(seed=7))
+    run(cast, disk)
+    assert item_at(disk / "a.jpg").clip_of is None
 
 
 def test_a_changed_file_keeps_no_keywords_of_its_former_content(cast: Cast, disk: Path) -> None:
