@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -180,6 +181,41 @@ def test_a_manifest_that_was_cut_off_or_changed_is_no_manifest(alice: User, root
         rewrite(manifest, damaged)
         with pytest.raises(BackupError, match="is damaged or cut off"):
             read_manifest(manifest.parent)
+
+
+def test_a_damaged_manifest_of_an_older_backup_is_a_finding_of_the_new_one(alice: User, root: Path) -> None:
+    gone = make_photo(alice, 1)
+    make_backup(root)
+    gone.path.unlink()
+    gone.delete()
+    damaged = make_backup(root).folder
+    rewrite(damaged / NAME, b"rotten")
+    report = make_backup(root, BackupOptions(keep=2))
+    assert f"{damaged / NAME} is damaged" in report.findings[-1]
+    assert "Until that folder is removed, files that no backup needs any more stay" in report.findings[-1]
+    known = status.last_backup()
+    assert (known["folder"], known["findings"], "problem" in known) == (str(report.folder), 2, False)
+    assert stored(root, gone).exists(), "the damaged one may need it"
+
+    shutil.rmtree(damaged)
+    make_backup(root)
+    assert make_backup(root, BackupOptions(keep=2)).findings == []
+    assert not stored(root, gone).exists()
+
+
+def test_a_disk_that_fails_while_older_backups_are_removed_takes_nothing_from_the_new_one(
+    alice: User, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_photo(alice, 1)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(shelf, "prune", fail)
+    with pytest.raises(StorageError, match="the new backup is made, older ones are not removed"):
+        make_backup(root, BackupOptions(keep=2))
+    assert status.last_backup()["folder"] == str(find_backup(root).folder)
+    assert "the new backup is made" in status.last_backup()["problem"]
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "originals/../../x"])

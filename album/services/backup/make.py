@@ -60,11 +60,10 @@ def make_backup(
             _require_place(root, options)
             with shelf.locked(root):
                 report = _make(root, options, progress)
-                if options.keep:
-                    report.removed = shelf.prune(root, options.kind, options.keep)
-            if not options.is_restore_point:
-                said = {"kind": options.kind, "size_bytes": report.size_bytes, "findings": len(report.findings)}
-                status.note_backup(root, folder=str(report.folder), **said)
+                try:
+                    _prune(root, options, report)
+                finally:  # whatever becomes of older ones, this one is made
+                    _note(root, options, report)
     except DatabaseError as error:
         status.note_failed_backup(str(error))
         raise StorageError(f"the database failed ({error}), no backup was made. Retry later.") from error
@@ -122,6 +121,24 @@ def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupRepor
     report.files, report.size_bytes = len(entries), manifest.size_bytes
     report.new_bytes += sum(part.size_bytes for part in header.parts)
     return report
+
+
+def _prune(root: Path, options: BackupOptions, report: BackupReport) -> None:
+    """Removes older backups. Raises StorageError."""
+    if not options.keep:
+        return
+    try:
+        with storage_errors(str(root), "the new backup is made, older ones are not removed"):
+            report.removed = shelf.prune(root, options.kind, options.keep)
+    except BackupError as error:
+        words = "Until that folder is removed, files that no backup needs any more stay, too."
+        report.findings.append(f"{error} {words}")
+
+
+def _note(root: Path, options: BackupOptions, report: BackupReport) -> None:
+    if not options.is_restore_point:
+        said = {"kind": options.kind, "size_bytes": report.size_bytes, "findings": len(report.findings)}
+        status.note_backup(root, folder=str(report.folder), **said)
 
 
 def _sealed(partial: Path, name: str) -> Part:
