@@ -81,8 +81,9 @@ def options_of(run: BatchRun, profile: Profile, now: datetime) -> BatchOptions:
     allowed = [] if row.max_minutes is None else [timedelta(minutes=row.max_minutes)]
     if row.window_end is not None:
         window_ends_at = next_local(row.window_end, run.scheduled_for)
-        # A night that is caught up in the morning gets the length of the window instead of its end.
-        start = begun_at if begun_at < window_ends_at else run.scheduled_for
+        # A night that is caught up in the morning gets the length of the window instead of its end; one that was
+        # there in time and waited behind another run does not.
+        start = begun_at if run.created_at < window_ends_at else run.scheduled_for
         allowed.append(window_ends_at - start)
     # What a broken night has used up stays used up.
     minutes = [(each - (now - begun_at)) / timedelta(minutes=1) for each in allowed]

@@ -148,6 +148,7 @@ def test_a_night_taken_up_again_has_only_the_rest_of_its_window(schedule) -> Non
     AIProcessingSettings.objects.update(window_end="06:00")
     run = open_night(Kind.PHOTO, at("2026-11-21T02:00:01"))
     assert run is not None
+    run.created_at = at("2026-11-21T02:00:01")
     profile = PROFILES["raspberry-pi"]
     assert options_of(run, profile, at("2026-11-21T02:00:00")).max_minutes == 240
     run.started_at = at("2026-11-21T02:00:00")
@@ -159,5 +160,16 @@ def test_a_night_caught_up_in_the_morning_gets_the_length_of_its_window(schedule
     AIProcessingSettings.objects.update(window_end="06:00")
     run = open_night(Kind.PHOTO, at("2026-11-21T09:17:00"))
     assert run is not None
+    run.created_at = at("2026-11-21T09:17:00")
     options = options_of(run, PROFILES["raspberry-pi"], at("2026-11-21T09:17:00"))
     assert (options.max_minutes, options.limit) == (240, 20)
+
+
+def test_videos_that_waited_for_the_photos_end_with_the_window_too(schedule) -> None:
+    AIProcessingSettings.objects.update(window_end="06:00")
+    run = open_night(Kind.VIDEO, at("2026-11-21T02:45:00"))
+    assert run is not None
+    run.created_at = at("2026-11-21T02:45:00")
+    profile = PROFILES["raspberry-pi"]
+    assert options_of(run, profile, at("2026-11-21T05:30:00")).max_minutes == 30
+    assert options_of(run, profile, at("2026-11-21T06:01:00")).max_minutes == -1, "ends at once"
