@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from enum import Enum
 from types import FrameType
@@ -45,11 +45,12 @@ class BatchOptions:
 
 
 def next_local(moment: time_of_day, now: datetime) -> datetime:
-    """The first time after ``now`` at which local clocks show ``moment``."""
+    """The first time after ``now`` at which local clocks show ``moment``; in autumn one hour comes twice."""
     local = timezone.localtime(now)
-    for days in (0, 1):
-        candidate = datetime.combine(local.date() + timedelta(days=days), moment, tzinfo=local.tzinfo)
-        if candidate > local:
+    for days, fold in ((0, 0), (0, 1), (1, 0)):
+        date = local.date() + timedelta(days=days)
+        candidate = datetime.combine(date, moment.replace(fold=fold), tzinfo=local.tzinfo).astimezone(UTC)
+        if candidate > now:  # in UTC: two times of one zone are compared as clocks show them
             return candidate
     raise AssertionError("tomorrow lies after today")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from album.batches import nights
 from album.batches.nights import due_moment, open_night, runs_to_take_up
+from album.batches.options import next_local
 from album.batches.planning import options_of
 from album.inference.profiles import PROFILES
 from album.models import AIProcessingSettings, BatchRun
@@ -173,3 +174,17 @@ def test_videos_that_waited_for_the_photos_end_with_the_window_too(schedule) -> 
     profile = PROFILES["raspberry-pi"]
     assert options_of(run, profile, at("2026-11-21T05:30:00")).max_minutes == 30
     assert options_of(run, profile, at("2026-11-21T06:01:00")).max_minutes == -1, "ends at once"
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2026-10-24T23:10:00", "2026-10-25T00:45:00"),  # 01:10 in summer time, to the first 02:45
+        ("2026-10-25T00:50:00", "2026-10-25T01:45:00"),  # 02:50, to the second one
+        ("2026-10-25T01:10:00", "2026-10-25T01:45:00"),  # 02:10 for the second time
+        ("2026-10-25T01:50:00", "2026-10-26T01:45:00"),  # 02:50 for the second time, to tomorrow's
+    ],
+)
+def test_a_time_that_comes_twice_in_autumn_lies_ahead(now: str, until: str) -> None:
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        assert next_local(time(2, 45), at(now)) == at(until)
