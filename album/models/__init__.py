@@ -1,5 +1,6 @@
 """Rows and the rules of a single row."""
 
+from album.models import any_case  # noqa: F401 - its lookups hold from now on
 from album.models.access import ApiKey, GrantEpoch, Invitation, Preferences, ShareLink
 from album.models.albums import Album, AlbumItem, Favourite, ItemTag, Tag
 from album.models.jobs import ImageJob

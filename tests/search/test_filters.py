@@ -85,6 +85,7 @@ FIELDS = {
     "place:paris": True, 'place:"île de france"': True, "place:ile": True, "place:rome": False,
     "camera:fuji": True, "camera:x100": True, "camera:leica": False, "camera:X100V": True, "person:anna": True,
     "person:ANNA": True, 'tag:"12"" vinyl"': True, 'tag:"12 vinyl"': False, 'album:"über ""all"""': True,
+    "album:ÜBER": True, "album:uber": False,
     'person:"anna smith"': True, "person:ann": False, "album:holi": True, "album:work": False,
     "before:2020": False, "before:2020-05-18": True, "after:2020-05-17": True, "after:2020-05-18": False,
     "year:2020": True, "year:2018-2019": False, "year:2018-2020": True, "kind:video": False, "is:photo": True,
@@ -107,7 +108,7 @@ def described(cast: Cast) -> MediaItem:
     Favourite.objects.create(user=cast.alice, item=item)
     cast.shared.items.add(item)
     ItemTag.objects.create(item=item, tag=Tag.objects.create(name='12" vinyl'), source=ItemTag.Source.PERSON)
-    Album.objects.create(owner=cast.alice, title='über "all"').items.add(item)
+    Album.objects.create(owner=cast.alice, title='Über "all"').items.add(item)
     return item
 
 
