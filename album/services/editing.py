@@ -59,7 +59,7 @@ def write_date(*, item: MediaItem, local: datetime, time_zone: str = "") -> None
     if not FIRST_YEAR <= local.year <= timezone.now().year + 1:
         raise EditRefused(_("The date must lie between %d and next year.") % FIRST_YEAR)
     zone = (time_zone or item.time_zone).strip()
-    taken_at = local.replace(tzinfo=_zone(zone)) if zone else local.replace(tzinfo=UTC) - _offset_of(item)
+    taken_at = local.replace(tzinfo=_zone(zone)) if zone else local.replace(tzinfo=UTC) - _offset_of(item, local)
     columns = {
         "taken_at": taken_at.astimezone(UTC),
         "taken_at_local": local.isoformat(),
@@ -117,7 +117,7 @@ def add_tag(*, item: MediaItem, name: str) -> Tag:
 
 def tag_name(text: str) -> str:
     """The name of the tag that somebody means by ``text``. Raises EditRefused: it is empty or too long."""
-    name = _line(text, _max_length(Tag, "name"), _("The tag")).lower()
+    name = _line(text.lower(), _max_length(Tag, "name"), _("The tag"))  # some letters are longer in lower case
     if not name:
         raise EditRefused(_("Write the tag that you want to add."))
     return name
@@ -196,10 +196,10 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _offset_of(item: MediaItem) -> timedelta:
-    """How far its clock was from UTC; of an item without date as far as the clock of this album."""
+def _offset_of(item: MediaItem, local: datetime) -> timedelta:
+    """How far its clock was from UTC; of an item without date as far as the clock of this album then."""
     if item.taken_at is None or not item.taken_at_local:
-        return timezone.localtime(timezone=timezone.get_default_timezone()).utcoffset() or timedelta()
+        return local.replace(tzinfo=timezone.get_default_timezone()).utcoffset() or timedelta()
     return datetime.fromisoformat(item.taken_at_local).replace(tzinfo=UTC) - item.taken_at
 
 

@@ -153,6 +153,15 @@ def test_a_clock_without_zone_keeps_its_distance_from_utc(item: MediaItem) -> No
     assert item.taken_at == datetime(2020, 7, 1, 11, tzinfo=UTC)
 
 
+def test_a_date_without_zone_is_told_by_the_clock_of_that_season(item: MediaItem, settings) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    for month, hour in ((1, 11), (7, 10)):
+        MediaItem.objects.filter(pk=item.pk).update(taken_at=None, taken_at_local="")
+        item.refresh_from_db()
+        editing.write_date(item=item, local=datetime(2026, month, 1, 12))
+        assert item.taken_at == datetime(2026, month, 1, hour, tzinfo=UTC)
+
+
 def test_a_place_gets_the_names_of_its_town(item: MediaItem) -> None:
     editing.write_place(item=item, latitude_deg=48.86, longitude_deg=2.34)
     item.refresh_from_db()
@@ -177,6 +186,7 @@ def test_a_place_gets_the_names_of_its_town(item: MediaItem) -> None:
         (editing.write_rating, {"rating": 6}, "stars"),
         (editing.add_tag, {"name": " \0 "}, "tag"),
         (editing.add_tag, {"name": "x" * 81}, "more than 80"),
+        (editing.add_tag, {"name": "İ" * 80}, "more than 80"),  # 160 characters in lower case
         (editing.name_person, {"name": ""}, "name"),
         (editing.name_person, {"name": "x" * 121}, "more than 120"),
     ],
