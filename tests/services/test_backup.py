@@ -169,6 +169,26 @@ def test_what_has_changed_in_a_backup_is_told_by_name(
         call_command("restore", root, "--verify-only")
 
 
+@pytest.mark.usefixtures("other_disk")
+def test_what_has_changed_in_the_folder_is_brought_again_if_it_is_reread(alice: User, root: Path) -> None:
+    kept, gone = make_photo(alice, 1), make_photo(alice, 2)
+    older = make_backup(root).folder
+    for photo in (kept, gone):
+        whole = stored(root, photo).read_bytes()
+        rewrite(stored(root, photo), bytes([whole[0] ^ 1]) + whole[1:])
+    with pytest.raises(BackupError, match=f"manage.py backup {root} --reread brings again what the library has"):
+        verify_backup(find_backup(root))
+    gone.path.unlink()
+    with pytest.raises(CommandError, match="with 2 findings"):
+        call_command("backup", root, "--reread")
+
+    assert stored(root, kept).read_bytes() == kept.path.read_bytes()
+    assert [entry.sha256 for entry in verify_backup(find_backup(root)).entries] == [kept.sha256]
+    with pytest.raises(BackupError, match="1 of 3 files"):
+        verify_backup(find_backup(older))
+    assert stored(root, gone).exists(), "what may be all that is left of it is not removed"
+
+
 def test_a_manifest_that_was_cut_off_or_changed_is_no_manifest(alice: User, root: Path) -> None:
     make_photo(alice, 1)
     manifest = make_backup(root).folder / NAME

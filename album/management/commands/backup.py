@@ -32,7 +32,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", nargs="?", type=Path, help="where backups lie; else BACKUP_DIR")
-        parser.add_argument("--database-only", action="store_true", help="no originals, no sidecars")
+        files = parser.add_mutually_exclusive_group()
+        files.add_argument("--database-only", action="store_true", help="no originals, no sidecars")
+        files.add_argument("--reread", action="store_true", help="bring again what is damaged in the folder")
         parser.add_argument("--keep", type=count, metavar="N", help="remove those of this kind before the last N")
         parser.add_argument("--with-secrets", action="store_true", help="also secret_key and .env")
         parser.add_argument("--new", action="store_true", help="begin anew in a folder that is empty now")
@@ -43,6 +45,7 @@ class Command(BaseCommand):
             folders=() if options["database_only"] else FULL_FOLDERS,
             with_secrets=options["with_secrets"],
             keep=options["keep"],
+            rereads=options["reread"],
             is_new_place=options["new"],
         )
         with suppress(OSError):

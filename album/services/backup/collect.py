@@ -40,11 +40,15 @@ class BackupReport:
 
 
 class Collector:
-    """Sees to it that the content of each file is in the pool; what the last backup had is not read again."""
+    """Sees to it that the content of each file is in the pool; what the last backup had is not read again.
 
-    def __init__(self, root: Path, report: BackupReport, progress: Progress) -> None:
-        self.root, self.report, self.progress = root, report, progress
+    Unless it ``rereads``: then what has changed in the pool is as good as absent, and is brought again.
+    """
+
+    def __init__(self, root: Path, report: BackupReport, progress: Progress, *, rereads: bool = False) -> None:
+        self.root, self.report, self.progress, self.rereads = root, report, progress, rereads
         self.known: dict[str, Entry] = {}
+        self.damaged: set[str] = set()
         self.brought: list[Path] = []
         self.changed: set[Path] = set()
 
@@ -55,6 +59,8 @@ class Collector:
         named = MediaItem.objects.exclude(original="") if ORIGINALS in folders else MediaItem.objects.none()
         expected = set(named.values_list("original", flat=True))
         shutil.rmtree(self.root / POOL / ARRIVING, ignore_errors=True)  # of a backup that was killed
+        if self.rereads:
+            self._reread()
         self._learn()
         below = [file for folder in folders for file in _files_below(Path(settings.MEDIA_ROOT), folder)]
         files = [file for file in below if self._can_be_named(file[0])]
@@ -67,6 +73,9 @@ class Collector:
             else:
                 words = "missing, or deleted while the backup was made"
             self.report.findings.append(f"{path}: {words}")
+        for stored in sorted(self.damaged):
+            words = "damaged, and not whole in the library either: earlier backups that hold it cannot be restored"
+            self.report.findings.append(f"{self.root / stored}: {words}. Put a whole copy there, or let them go.")
         for folder in self.changed:
             sync(folder)
         return entries
@@ -76,14 +85,22 @@ class Collector:
         for path in self.brought:
             path.unlink(missing_ok=True)
 
+    def _reread(self) -> None:
+        for path in (self.root / POOL).glob("??/*"):
+            size_bytes = path.stat().st_size
+            if shelf.find_problem(path, path.name[:64], size_bytes):
+                self.damaged.add(str(path.relative_to(self.root)))
+            self.progress(size_bytes)
+
     def _learn(self) -> None:
         for backup in reversed(shelf.find_backups(self.root)):
             if backup.kind == FULL:
                 try:
-                    self.known = {entry.path: entry for entry in read_manifest(backup.folder).entries}
+                    entries = read_manifest(backup.folder).entries
                 except BackupError as error:
                     self.report.findings.append(str(error))
                     continue
+                self.known = {entry.path: entry for entry in entries if entry.stored not in self.damaged}
                 return
 
     def _can_be_named(self, path: str) -> bool:
@@ -116,6 +133,8 @@ class Collector:
         if not path.startswith(f"{ORIGINALS}/"):
             return None
         entry = Entry(path, Path(path).stem, 0, 0)
+        if entry.stored in self.damaged:
+            return None
         with suppress(FileNotFoundError):
             stat = (self.root / entry.stored).stat()
             return replace(entry, size_bytes=stat.st_size, modified_ns=stat.st_mtime_ns)
@@ -142,6 +161,7 @@ class Collector:
         if not target.exists():  # else an earlier backup has this content, too
             self.brought.append(target)
         settle(part, target)
+        self.damaged.discard(entry.stored)
         failpoint("backup-file")
         self.changed.add(target.parent)
         self.report.new_files += 1

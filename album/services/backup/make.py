@@ -30,11 +30,15 @@ KEY_PART = "secrets/secret_key"
 
 @dataclass(frozen=True, slots=True)
 class BackupOptions:
-    """``folders`` below ``MEDIA_ROOT``; none for the database alone. ``keep``: so many of its kind, or all."""
+    """``folders`` below ``MEDIA_ROOT``; none for the database alone. ``keep``: so many of its kind, or all.
+
+    ``rereads``: what earlier backups brought is read again, and what is damaged of it is brought again.
+    """
 
     folders: tuple[str, ...] = FULL_FOLDERS
     with_secrets: bool = False
     keep: int | None = None
+    rereads: bool = False
     is_new_place: bool = False
     is_restore_point: bool = False
 
@@ -89,7 +93,7 @@ def _require_place(root: Path, options: BackupOptions) -> None:
 def _make(root: Path, options: BackupOptions, progress: Progress) -> BackupReport:
     folder = shelf.next_folder(root, timezone.localdate().isoformat(), options.kind)
     report, partial = BackupReport(folder), folder.with_name(folder.name + shelf.PARTIAL)
-    collector = Collector(root, report, progress)
+    collector = Collector(root, report, progress, rereads=options.rereads)
     make_folder(partial)
     try:
         require_space(root, database.size_bytes())

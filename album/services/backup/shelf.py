@@ -113,7 +113,8 @@ def verify_backup(backup: Backup, *, progress: Progress = lambda size_bytes: Non
     if problems:
         shown = "\n".join(f"  {words}" for words in problems[:PROBLEMS_SHOWN])
         raise BackupError(
-            f"{backup.folder}: {len(problems)} of {len(files)} files are not as they were. Use another.\n{shown}"
+            f"{backup.folder}: {len(problems)} of {len(files)} files are not as they were. Use another, or make a "
+            f"new one: manage.py backup {backup.root} --reread brings again what the library has whole.\n{shown}"
         )
     return manifest
 
