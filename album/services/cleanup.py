@@ -41,15 +41,19 @@ def clean_up(*, before: datetime, incomplete_only: bool, is_dry_run: bool = Fals
     totals = CleanupTotals()
     for path in _older(_incomplete(), before):
         totals.incomplete.append(_shown(path))
-        totals.size_bytes += path.stat().st_size
-        if not is_dry_run:
+        totals.size_bytes += _size_bytes(path)
+        if is_dry_run:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
     if not is_dry_run:
         PartialUpload.objects.filter(expires_at__lt=timezone.now()).delete()
     if not incomplete_only:
         for folder in _older(_unreferenced(), before):
             totals.renditions.append(_shown(folder))
-            totals.size_bytes += sum(path.stat().st_size for path in folder.iterdir())
+            totals.size_bytes += _size_bytes(folder)
             if not is_dry_run:
                 shutil.rmtree(folder)
     return totals
@@ -63,10 +67,12 @@ def _older(paths: Iterable[Path], before: datetime) -> Iterator[Path]:
 
 
 def _incomplete() -> Iterator[Path]:
-    """Files that get another name once they are whole, and what Django spools of a request."""
+    """Files that get another name once they are whole, what Django spools, and copies for one answer."""
     for parent, _, names in os.walk(settings.MEDIA_ROOT):
         yield from (Path(parent, name) for name in names if name.endswith(PART))
-    yield from (path for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*") if path.is_file())
+    spool = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    yield from (path for path in spool.glob("*") if path.is_file())
+    yield from spool.glob("unlocated-*/")  # each is gone with its answer, unless that was killed
 
 
 def _unreferenced() -> Iterator[Path]:
@@ -77,6 +83,11 @@ def _unreferenced() -> Iterator[Path]:
         rows = MediaItem.objects.filter(sha256__gt=first.name, sha256__lt=f"{first.name}g")
         known = set(rows.values_list("sha256", flat=True))
         yield from (path for path in folders if path.name not in known)
+
+
+def _size_bytes(path: Path) -> int:
+    """Of a file, or of the files in a folder."""
+    return sum(each.stat().st_size for each in (path.iterdir() if path.is_dir() else (path,)))
 
 
 def _shown(path: Path) -> str:

@@ -58,6 +58,18 @@ def test_unfinished_files_go_and_those_being_written_stay(cast: Cast, settings) 
     assert (len(totals.incomplete), totals.size_bytes) == (4, 40)
 
 
+def test_copies_for_an_answer_that_was_killed_go(cast: Cast, settings) -> None:
+    spool = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    copies = [leave(spool / f"unlocated-{name}" / "copy.tif", age_s=0) for name in ("old", "young")]
+    age(copies[0].parent, 2 * DAY_S)
+    age(leave(spool / "of others" / "letter.txt", age_s=0).parent, 2 * DAY_S)
+
+    assert clean(is_dry_run=True).incomplete == [str(copies[0].parent)]
+    assert clean().size_bytes == 10
+
+    assert sorted(path.name for path in spool.iterdir()) == ["of others", "unlocated-young"]
+
+
 def test_a_dry_run_names_them_and_removes_nothing(cast: Cast, settings) -> None:
     part = leave(Path(settings.MEDIA_ROOT, "originals", "0a1b.part"), age_s=2 * DAY_S)
     renditions = leave(Path(settings.MEDIA_ROOT, "renditions", "ab", "cd", "ab" * 32, "grid.webp"), age_s=0).parent
