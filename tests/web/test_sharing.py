@@ -264,6 +264,20 @@ def test_picked_items_are_shared_by_their_owner(cast: Cast, photo: MediaItem) ->
     assert visitor.get(urlsplit(made.context["address"]).path).status_code == 404
 
 
+def test_what_is_too_much_for_a_link_is_told_before_it_is_made(
+    cast: Cast, alice_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "ITEMS_MAX", 2)
+    rows = [*make_rows(cast.alice, 3), *make_rows(cast.bob, 1)]
+    ids = ",".join(str(row.pk) for row in rows)
+    page = " ".join(alice_client.post("/links/new/", {"ids": ids}).content.decode().split())
+    assert "at most 2 photos and videos, so 2 items are left out" in page and "not yours" not in page
+    refused = alice_client.post("/links/new/", {"ids": ids, "terms": "1", "expires_on": "1999-01-01"})
+    assert (refused.status_code, refused.context["beyond"]) == (422, 2)
+    alice_client.post("/links/new/", {"ids": ids, "terms": "1"})
+    assert ShareLink.objects.get().items.count() == 2
+
+
 def test_all_of_a_link_is_downloaded_some_times_an_hour(
     cast: Cast, photo: MediaItem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,20 +54,22 @@ def album_links(request: MemberRequest, pk: int) -> HttpResponse:
 @login_required
 def items_link(request: MemberRequest) -> HttpResponse:
     """The form of a link to picked items, ``ids``; filled in, with ``terms``, the link's address."""
-    words = request.POST.get("ids", "").split(",")[: service.ITEMS_MAX]
+    words = request.POST.get("ids", "").split(",")
     ids = [int(word) for word in words if word.isascii() and word.isdecimal() and len(word) <= PICKED_DIGITS]
-    mine = queries.owned_by(request.user).filter(pk__in=ids)
+    picked = ids[: service.ITEMS_MAX]
+    mine = queries.owned_by(request.user).filter(pk__in=picked)
     is_filled = "terms" in request.POST
     form, address = LinkForm(request.POST if is_filled else None), ""
     if is_filled and form.is_valid():
         try:
-            _link, token = service.create_link(user=request.user, item_ids=ids, terms=form.terms())
+            _link, token = service.create_link(user=request.user, item_ids=picked, terms=form.terms())
             address, form = _address(request, token), LinkForm()
         except AlbumError as error:
             form.add_error(None, str(error))
     rows, _more = read_grid(request, mine, None, ("", 12))
     context = {"form": form, "address": address, "qr": address and _qr(address), "rows": rows}
-    context |= {"ids": ",".join(map(str, ids)), "total": mine.count(), "left_out": len(ids) - mine.count()}
+    context |= {"ids": ",".join(map(str, ids)), "total": mine.count(), "left_out": len(picked) - mine.count()}
+    context |= {"beyond": len(ids) - len(picked), "most": service.ITEMS_MAX}
     return render(request, "album/share_items.html", context, status=422 if form.errors else 200)
 
 
