@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from album.models import Favourite, MediaItem
 from tests.cast import Cast, make_photo, scene_bytes
@@ -110,6 +110,75 @@ def test_people_write_in_the_panel_without_leaving_the_lightbox(
     items[0].refresh_from_db()
     assert (items[0].title, items[0].taken_at_local) == ("By the <b>lake</b>", "2019-08-04T17:30:00")
     assert set(items[0].edited_fields) == {"title", "date"}
+
+
+def begin_story(page: Page) -> Locator:
+    """The description of the first picture, in which somebody has begun to write."""
+    open_first(page)
+    page.keyboard.press("i")
+    page.locator("#info-edit-words").click()
+    story = page.get_by_label("Description")
+    story.fill("A long story")
+    return story
+
+
+def test_what_is_being_typed_outlasts_the_other_controls(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    MediaItem.objects.update(taken_at_local="2019-08-04T17:30:00", taken_at=START)
+    page = signed_in(live_cast.alice)
+    story, panel = begin_story(page), page.locator(".lightbox-panel")
+    panel.locator("#info-edit-place").click()
+    panel.get_by_label("Latitude").fill("91")
+    panel.locator("form[action$='/place/'] button").click()
+    expect(panel.get_by_role("alert")).to_be_visible()
+    expect(story).to_have_value("A long story")
+
+    panel.get_by_placeholder("Add a tag").fill("Boat")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("link", name="boat")).to_be_visible()
+    expect(panel.get_by_placeholder("Add a tag")).to_have_value("")
+    expect(panel.get_by_placeholder("Add a tag")).to_be_focused()
+    expect(panel.get_by_label("Latitude")).to_have_value("91")
+    panel.get_by_role("button", name="3 stars").click()
+    expect(panel.get_by_role("button", name="3 stars")).to_have_attribute("aria-pressed", "true")
+    page.locator(".pswp__button--favourite").click()
+    expect(panel.locator("#info-favourite")).to_have_attribute("aria-pressed", "true")
+    expect(story).to_be_visible()
+    expect(story).to_have_value("A long story")
+    expect(panel.get_by_label("Date and time there")).to_be_hidden()  # nobody opened it
+    panel.get_by_role("button", name="Save").first.click()
+    expect(panel.locator(".description").first).to_have_text("A long story")
+    expect(story).to_be_hidden()
+
+
+def test_who_goes_on_writing_while_an_answer_comes_loses_no_letter(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    page = signed_in(live_cast.alice)
+    story, panel = begin_story(page), page.locator(".lightbox-panel")
+
+    def wait(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/rating/", wait)
+    panel.get_by_role("button", name="4 stars").click()
+    story.press_sequentially(" of a summer", delay=80)
+    expect(panel.get_by_role("button", name="4 stars")).to_have_attribute("aria-pressed", "true")
+    expect(story).to_be_focused()
+    expect(story).to_have_value("A long story of a summer")
+
+
+def test_what_is_being_typed_belongs_to_its_picture(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    page = signed_in(live_cast.alice)
+    story, panel = begin_story(page), page.locator(".lightbox-panel")
+    page.locator(".pswp__button--arrow--next").click()
+    stands_at(page, items[1])
+    expect(panel.locator(f"[data-item='{items[1].pk}']")).to_be_visible()
+    expect(story).to_have_value("")
 
 
 def test_a_picture_goes_into_an_album_from_the_lightbox(

@@ -5,7 +5,7 @@ const announcer = document.getElementById("announcer");
 
 /** Shows words for some seconds and reads them out; `error` ones stay until closed. `action` is {label, run}. */
 export function toast(words, { error = false, action = null } = {}) {
-  if (error && [...toasts.children].some((box) => box.firstChild.textContent === words)) return; // it still stands there
+  if (error && [...toasts.children].some((box) => box.firstChild.textContent === words)) return; // still there
   const box = document.createElement("div");
   box.className = error ? "toast bad" : "toast";
   const text = document.createElement("span");

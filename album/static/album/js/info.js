@@ -10,6 +10,39 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+const panelAt = (place) => place.closest(".info") ?? place.querySelector?.(".info");
+
+// The panel that comes has what is stored. What is being typed in forms that were not sent is put back into it.
+let typed = { fields: [] };
+document.body.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
+  const panel = panelAt(target);
+  const fields = [...panel?.querySelectorAll("form :is(input, textarea)[id]") ?? []];
+  typed = {
+    item: panel?.dataset.item,
+    fields: fields.filter((field) => field.form !== detail.requestConfig.elt && isTyped(field)),
+    focused: document.activeElement,
+  };
+});
+document.body.addEventListener("htmx:afterSwap", ({ target }) => {
+  const panel = panelAt(target);
+  if (panel?.dataset.item !== typed.item) return;
+  for (const old of typed.fields) {
+    const field = panel.querySelector(`#${old.id}`);
+    if (!field) continue; // it may not be edited any more
+    field.value = old.value;
+    field.closest("details")?.toggleAttribute("open", true);
+    if (old !== typed.focused) continue;
+    field.focus({ preventScroll: true });
+    last &&= field.id;
+  }
+});
+
+function isTyped(field) {
+  const stored = field.cloneNode();
+  stored.value = field.defaultValue; // as the browser writes it: a time without its seconds where there are none
+  return field.value !== stored.value || field.form.querySelector("[role=alert]"); // what was refused is not stored
+}
+
 // The panel was exchanged, and with it what had the focus: it goes to the same control, or to what opens its form.
 let last = "";
 document.body.addEventListener("htmx:beforeRequest", (event) => {
@@ -21,7 +54,7 @@ document.body.addEventListener("htmx:beforeRequest", (event) => {
   if (!summary && active?.id && form.contains(active)) last = active.id;
 });
 document.body.addEventListener("htmx:afterSettle", (event) => {
-  const panel = event.target.closest(".info") ?? event.target.querySelector?.(".info");
+  const panel = panelAt(event.target);
   if (!panel) return;
   show(panel);
   if (!last) return;

@@ -95,7 +95,8 @@ function send(job, goal) {
 
 function sendWhole(job, goal) {
   return new Promise((resolve, reject) => {
-    const query = new URLSearchParams({ name: job.file.name, modified: JSON.stringify([job.file.lastModified]), ...goal });
+    const modified = JSON.stringify([job.file.lastModified]);
+    const query = new URLSearchParams({ name: job.file.name, modified, ...goal });
     const request = new XMLHttpRequest();
     request.open("POST", `${form.getAttribute("action")}?${query}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
@@ -124,11 +125,13 @@ function sendPieces(job, goal) {
   return new Promise((resolve, reject) => {
     let result = null;
     const { defaultOptions, Upload } = window.tus;
+    // The server goes by the album that was named at first: what was begun for another does not go on.
+    const fingerprint = async (file, options) =>
+      (await defaultOptions.fingerprint(file, options)) + JSON.stringify(goal);
     const upload = new Upload(job.file, {
       endpoint: words.pieces,
       metadata: { filename: job.file.name, modified: String(job.file.lastModified), ...goal },
-      // The server knows the album from the first piece: one that was begun for another does not go on.
-      fingerprint: async (file, options) => `${await defaultOptions.fingerprint(file, options)}-${JSON.stringify(goal)}`,
+      fingerprint,
       chunkSize: PIECE_BYTES,
       retryDelays: AGAIN_MS,
       removeFingerprintOnSuccess: true,
