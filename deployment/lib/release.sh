@@ -140,14 +140,21 @@ set_aside() {
     say "The database as the failed upgrade left it: $kept"
 }
 
-# return_sqlite FILE : nothing of what is there goes before the copy lies whole beside it.
-# As the album's user, in whose folders root would follow a link to anywhere.
-return_sqlite() {
+# lay_beside FILE : what was kept of it. As the album's user, in whose folders root would follow a link to anywhere.
+lay_beside() {
     local part kept=$PREVIOUS/.database/${1##*/}
     for part in "$kept"*; do
         (umask 027 && as_user tee "$1${part#"$kept"}.back" <"$part" >/dev/null) || return 1
     done
-    sync -f "$1.back" && set_aside "$1" || return 1
+    sync -f "$1.back"
+}
+
+# return_sqlite FILE : nothing of what is there goes before the one of before lies whole beside it, but for what a
+# migration made that filled the disk: nobody has worked with that, and what was kept stays until the end.
+return_sqlite() {
+    local part kept=$PREVIOUS/.database/${1##*/}
+    lay_beside "$1" || { [ -z "$was_started" ] && as_user rm -f "$1" "$1-wal" && lay_beside "$1"; } || return 1
+    set_aside "$1" || return 1
     for part in "$kept"*; do
         as_user mv -fT "$1${part#"$kept"}.back" "$1${part#"$kept"}" || return 1
     done

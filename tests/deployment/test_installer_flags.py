@@ -332,16 +332,25 @@ def test_a_copy_of_the_database_that_is_cut_off_is_not_kept(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("was_started", ["", "yes"])
 def test_the_database_stays_until_the_one_before_lies_beside_it(tmp_path: Path, was_started: str) -> None:
-    data, previous = tmp_path / "data", tmp_path / "app.previous"
-    data.mkdir()
-    (data / "photo_album.sqlite3").write_bytes(b"half migrated")
+    """No room: what people may have worked with stays; what a migration made that filled the disk goes first."""
+    database, previous = tmp_path / "data" / "photo_album.sqlite3", tmp_path / "app.previous"
+    database.parent.mkdir()
+    database.write_bytes(b"migrated")
     (previous / ".database").mkdir(parents=True)
-    (previous / ".database" / "photo_album.sqlite3").write_bytes(bytes(10_000))
-    there: dict[str, Path | str] = {"APP_DIR": tmp_path / "app", "DATA_DIR": data, "PREVIOUS": previous}
-    run_parts(f"was_started={was_started}\n{FULL_DISK}! return_database", **there)
-    assert (data / "photo_album.sqlite3").read_bytes() == b"half migrated"
-    run_parts(f"was_started={was_started}\nreturn_database", **there)  # there is room again
-    assert (data / "photo_album.sqlite3").read_bytes() == bytes(10_000)
+    (previous / ".database" / database.name).write_bytes(b"before")
+    there: dict[str, Path | str] = {
+        "APP_DIR": tmp_path / "app",
+        "DATA_DIR": database.parent,
+        "PREVIOUS": previous,
+        "was_started": was_started,
+    }
+    no_room = f'as_user() {{ [ "$1" != tee ] || [ ! -e {database} ] || {{ : >"$2"; return 1; }}; "$@"; }}\n'
+    done = run_parts(no_room + "return_database || echo failed", **there)
+    left = (True, b"migrated") if was_started else (False, b"before")
+    assert ("failed" in done, database.read_bytes()) == left
+    run_parts("return_database", **there)
+    assert database.read_bytes() == b"before"
+    assert not database.with_name(f"{database.name}.back").exists()
 
 
 @pytest.mark.parametrize(("verified", "is_rolled_back"), [("app", False), ("app.previous", True), ("", False)])
