@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -59,6 +59,14 @@ def _time_of(term: Term) -> tuple[datetime | None, datetime | None]:
     """From which moment on, and up to which, a term about dates lets items pass."""
     if term.field == "year" and (years := years_of(term.value)):
         return datetime(years[0], 1, 1, tzinfo=UTC), datetime(years[1] + 1, 1, 1, tzinfo=UTC)
+    if term.field == "on" and (date := date_of(term.value)):
+        first = datetime(*date, tzinfo=UTC)
+        match term.value.count("-"):
+            case 0:
+                return first, first.replace(year=first.year + 1)
+            case 1:
+                return first, (first + timedelta(days=31)).replace(day=1)
+        return first, first + timedelta(days=1)
     if term.field in ("before", "after") and (date := date_of(term.value)):
         moment = datetime(*date, tzinfo=UTC)
         return (None, moment) if term.field == "before" else (moment, None)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import cache
+
+from django.conf import settings
+from django.utils.dates import MONTHS
+from django.utils.translation import override
 
 from album.models.media import Status
 
@@ -14,7 +19,10 @@ MAX_CHARACTERS = 300
 SHORT_WORD = 3
 """Up to this length the last word is compared whole: "cat" is no category, while "butter" may find a butterfly."""
 
-FIELDS = ("tag", "person", "place", "camera", "album", "before", "after", "year", "kind", "is", "rating", "owner")
+FIELDS = (
+    "tag", "person", "place", "camera", "album", "before", "after", "on", "year",
+    "kind", "is", "rating", "owner",
+)  # fmt: skip
 """What may stand before a colon."""
 KINDS = ("photo", "video")
 STATES = (*KINDS, "favourite", "archived", *Status.values)
@@ -37,6 +45,7 @@ TOKEN = re.compile(
 )
 _WORD = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+_BARE_DATE = re.compile(r"(?:1[89]|20)[0-9]{2}(?:-[0-9]{1,2}){0,2}")
 _YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
 _RATING = re.compile(r"(>=|<=|=|>|<)?([0-5])")
 _MARKS = re.compile("[\u0300-\u036f]")
@@ -116,6 +125,7 @@ def parse(text: str) -> Query:
             break
         clauses[-1:] = [(*clauses[-1], term)] if joins else [*clauses[-1:], (term,)]
         joins = False
+    clauses = _with_dates(clauses)
     sentence = " ".join(term.value for clause in clauses if _is_free(clause) for term in clause)
     return Query(_with_open_end(_without_fillers(clauses)), tuple(dict.fromkeys(problems)), sentence)
 
@@ -128,6 +138,45 @@ def _without_fillers(clauses: list[Clause]) -> tuple[Clause, ...]:
     """``clauses`` but for single words that are fillers, unless nothing else is looked for."""
     said = [clause for clause in clauses if not (_is_free(clause) and _is_filler(clause))]
     return tuple(said if any(map(_is_free, said)) else clauses)
+
+
+def _with_dates(clauses: list[Clause]) -> list[Clause]:
+    """``clauses`` in which 2008, 2008-10-17 or October 2008 may stand anywhere, or say when it was taken."""
+    told: list[Clause] = []
+    for clause in clauses:
+        date = clause[0].source if len(clause) == 1 and _BARE_DATE.fullmatch(clause[0].source) else ""
+        if not date or not date_of(date):
+            told.append(clause)
+            continue
+        if month_of(told[-2:-1]) and _is_filler(told[-1]):
+            told.pop()  # octubre de 2008
+        if date.isdecimal() and (month := month_of(told[-1:])):
+            (name,) = told.pop()
+            source = f"{name.source} {date}"
+            told.append((Term(source, (*name.words, date), source=source), _taken(f"{date}-{month}")))
+        else:
+            told.append((clause[0], _taken(date)))
+    return told
+
+
+def _taken(date: str) -> Term:
+    return Term(date, words_of(date), "on")
+
+
+def month_of(clauses: list[Clause]) -> int:
+    """The number of the month that these clauses name, in a language of the album; 0 where they name none."""
+    if len(clauses) != 1 or len(clauses[0]) != 1 or clauses[0][0].field or clauses[0][0].is_excluded:
+        return 0
+    return _months().get(fold(clauses[0][0].source), 0)
+
+
+@cache
+def _months() -> dict[str, int]:
+    names: dict[str, int] = {}
+    for language, _name in settings.LANGUAGES:
+        with override(language):
+            names |= {fold(str(name)): number for number, name in MONTHS.items()}
+    return names
 
 
 def _is_filler(clause: Clause) -> bool:
@@ -163,8 +212,8 @@ def _term(token: re.Match[str]) -> Term | Problem | None:
 
 def _makes_sense(name: str, value: str) -> bool:
     match name:
-        case "before" | "after":
-            return date_of(value) is not None
+        case "before" | "after" | "on":
+            return (date_of(value) or (9999,))[0] < 9999
         case "year":
             return years_of(value) is not None
         case "rating":

@@ -50,6 +50,12 @@ def told(text: str) -> str:
         ("the -a on OR cat -dog", "-a on|cat -dog"),
         ("The", "the"),
         ("from before:2020", "from before:2020"),
+        ("dog 2008", "dog 2008|on:2008"),
+        ("2008-02-30 1799", "2008_02_30 1799*"),
+        ('-2008 "2009" x2010', "-2008 2009 x2010*"),
+        ("Oktober 2008 dog OR 2009", "oktober_2008|on:2008_10 dog|2009*"),
+        ("marzo de 2008", "marzo_2008|on:2008_3"),
+        ("2008 october", "2008|on:2008 october*"),
     ],
 )
 def test_text_becomes_clauses(text: str, clauses: str) -> None:
@@ -57,7 +63,7 @@ def test_text_becomes_clauses(text: str, clauses: str) -> None:
 
 
 def test_a_network_gets_the_words_as_they_were_typed() -> None:
-    assert parse("a dog on The beach after:2020 -cat").sentence == "a dog on The beach"
+    assert parse("a dog on The beach after:2020 -cat October 2008").sentence == "a dog on The beach"
 
 
 @pytest.mark.parametrize(
