@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.browser import OpenPage, Screen, complaints, wait_for_pictures
+from tests.e2e.browser import DESKTOP, PHONE, OpenPage, Screen, complaints, wait_for_pictures
 from tests.e2e.conftest import RealAlbum, installed_album
 from tests.e2e.large_library import LARGEST_PAINT, MAKE_LIBRARY, OWN_FILES, SLOW_DOWN
 
@@ -32,6 +32,16 @@ ALL_IDS = """async () => {
     const {grid} = document.querySelector("[data-grid]"), ids = [];
     for (let at = 0, row; (row = await grid.load(at)); at++) ids.push(row.id);
     return ids; }"""
+COVERED = """() => {
+    const found = [];
+    for (const element of document.querySelectorAll("main :is(a, button)")) {
+        const {left, right, top, bottom} = element.getBoundingClientRect(), middle = (top + bottom) / 2;
+        if (right === left || middle < 100 || middle > innerHeight - 100) continue;
+        const seen = document.elementFromPoint(right - 3, middle);
+        if (seen?.closest(".scrubber") && !seen.closest(".scrubber-thumb")) found.push(element.outerHTML.slice(0, 200));
+    }
+    return found; }"""
+"""Links and buttons that the bar of months takes the clicks from. On phones its thumb may lie above some."""
 WITHOUT_PAUSES = """
     const soon = window.setTimeout;
     window.setTimeout = (act, wait, ...more) => (wait >= 1000 ? 0 : soon(act, wait, ...more));"""
@@ -103,6 +113,30 @@ def test_scrolling_shows_every_photo_and_keeps_few_elements(
     assert len(wanted) == PHOTOS
     assert sorted(seen) == sorted(wanted)
     assert complaints(page) == []
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, Screen("tablet", 768, 1024), PHONE], ids=lambda screen: screen.name)
+def test_nothing_lies_below_the_bar_of_months(
+    album: RealAlbum, alice: object, open_page: OpenPage, screen: Screen
+) -> None:
+    page = open_page(screen, storage_state=alice)
+    page.goto(album.url)
+    bar = page.get_by_role("slider", name="Dates")
+    expect(bar).to_be_visible()
+    wait_for_pictures(page)
+    assert page.evaluate(COVERED) == []
+    page.evaluate("() => scrollTo({top: 500, behavior: 'instant'})")
+    page.wait_for_function(IS_FILLED)
+    assert page.evaluate(COVERED) == []
+    thumb = bar.locator(".scrubber-thumb")
+    place = thumb.bounding_box()
+    assert place is not None
+    before = page.evaluate("scrollY")
+    page.mouse.move(place["x"] + 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 2, place["y"] + 250)
+    page.mouse.up()
+    assert page.evaluate("scrollY") > before + 2000
 
 
 def test_months_that_could_not_be_fetched_are_asked_for_again_and_hide_nothing(
