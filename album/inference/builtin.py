@@ -117,12 +117,12 @@ def name_pixels(hsv: FloatArray) -> NDArray[np.str_]:
 
 
 def name_shape(width_px: int, height_px: int) -> str:
-    """``panorama``, ``landscape``, ``square`` or ``portrait``."""
+    """``panorama``, ``horizontal``, ``square`` or ``vertical``: a landscape may be what a picture shows."""
     if width_px >= height_px * _PANORAMA_RATIO:
         return "panorama"
     if max(width_px, height_px) <= min(width_px, height_px) * _SQUARE_TOLERANCE:
         return "square"
-    return "landscape" if width_px > height_px else "portrait"
+    return "horizontal" if width_px > height_px else "vertical"
 
 
 def name_season(facts: PhotoFacts) -> str:
@@ -149,7 +149,7 @@ def name_time_of_day(moment: datetime | None) -> str:
 
 
 def _describe(light_and_shape: tuple[str, str], colors: dict[str, float], facts: PhotoFacts) -> str:
-    """``A bright landscape picture, mostly blue and white, taken on a summer morning in Lisbon.``"""
+    """``A bright horizontal picture, mostly blue and white, taken on a summer morning in Lisbon.``"""
     light, shape = light_and_shape
     is_colorless = "black and white" in colors
     words = [light.replace(" ", "-"), "black-and-white" if is_colorless else "", shape]

@@ -37,16 +37,16 @@ def test_a_whole_sentence_from_pixels_and_facts() -> None:
     facts = PhotoFacts(datetime(2024, 7, 1, 8, 30), 38.7, -9.1, ("Lisbon", "Portugal"))
     found = analyze(sky, facts)
     assert found.description == (
-        "A bright landscape picture, mostly blue and white, taken on a summer morning in Lisbon."
+        "A bright horizontal picture, mostly blue and white, taken on a summer morning in Lisbon."
     )
     names = [tag.name for tag in found.tags]
-    assert names == ["blue", "white", "bright", "landscape orientation", "summer", "morning", "lisbon", "portugal"]
+    assert names == ["blue", "white", "bright", "horizontal orientation", "summer", "morning", "lisbon", "portugal"]
     assert {tag.source for tag in found.tags} == {TagSource.BUILT_IN}
     assert found.embedding is None
 
 
 def test_it_knows_only_pixels_when_the_file_states_nothing() -> None:
-    assert analyze(plain("navy", 80, 120)).description == "A dark portrait picture, mostly blue."
+    assert analyze(plain("navy", 80, 120)).description == "A dark vertical picture, mostly blue."
     assert analyze(plain("white", 300, 100)).description == "A bright panorama, mostly white."
 
 
@@ -85,7 +85,7 @@ def test_a_picture_of_gray_tones_is_black_and_white_but_plain_gray_is_gray() -> 
     ramp = np.linspace(0, 255, 120, dtype=np.uint8)[None, :, None].repeat(80, 0).repeat(3, 2)
     assert name_colors(ramp) == {"black and white": 1.0}
     assert (analyze(ramp).description or "").startswith("A ")
-    assert "black-and-white landscape picture." in (analyze(ramp).description or "")
+    assert "black-and-white horizontal picture." in (analyze(ramp).description or "")
     assert list(name_colors(plain("gray"))) == ["gray"]
 
 
@@ -98,7 +98,7 @@ def test_light_is_named_only_where_it_is_unusual() -> None:
 
 @pytest.mark.parametrize(
     ("size", "name"),
-    [((4000, 3000), "landscape"), ((3000, 4000), "portrait"), ((1000, 1020), "square"), ((4000, 2000), "panorama")],
+    [((4000, 3000), "horizontal"), ((3000, 4000), "vertical"), ((1000, 1020), "square"), ((4000, 2000), "panorama")],
 )
 def test_the_shape_has_a_name(size: tuple[int, int], name: str) -> None:
     assert name_shape(*size) == name
@@ -126,7 +126,7 @@ def test_seasons_follow_the_hemisphere_and_are_not_guessed(
 
 def test_the_month_stands_in_for_an_unknown_season() -> None:
     found = analyze(plain("red"), PhotoFacts(datetime(2024, 8, 1, 19)))
-    assert found.description == "A landscape picture, mostly red, taken on an August evening."
+    assert found.description == "A horizontal picture, mostly red, taken on an August evening."
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_hour_tells_the_time_of_day(hour: int, part: str) -> None:
 def test_exactly_midnight_is_a_date_without_time() -> None:
     assert name_time_of_day(datetime(2024, 7, 1)) == ""
     found = analyze(plain("red"), PhotoFacts(datetime(2024, 7, 1), 38.7))
-    assert found.description == "A landscape picture, mostly red, taken in summer."
+    assert found.description == "A horizontal picture, mostly red, taken in summer."
 
 
 def test_names_of_places_are_not_taken_for_plurals() -> None:
