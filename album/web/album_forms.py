@@ -102,7 +102,7 @@ class RuleForm(forms.Form):
     )
     from_on = forms.DateField(label=_("From"), required=False, widget=DayInput)
     to_on = forms.DateField(label=_("To"), required=False, widget=DayInput)
-    is_favourite = forms.BooleanField(label=_("Only my favourites"), required=False)
+    is_favourite = forms.BooleanField(label=_("Only my favorites"), required=False)
     rule: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

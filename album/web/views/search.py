@@ -27,6 +27,7 @@ from album.web.rows import Grid, grid_answer, grid_row, read_limit
 VALUE_HINTS: dict[str, str | Promise] = {
     "before": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
     "after": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
+    "on": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
     "year": gettext_lazy("Write a year like 2020, or 2018-2020."),
     "rating": gettext_lazy("Write stars like 4, >=4 or <3."),
     "kind": ", ".join(KINDS),
@@ -161,7 +162,7 @@ def _told(found: Found, holder: Any) -> list[dict[str, Any]]:
 
 def _chips(query: Query, sort: str) -> list[tuple[str, str]]:
     """Each filter as it was typed, with the address of the search without it."""
-    terms = [" OR ".join(term.source for term in clause) for clause in query.clauses]
+    terms = [" OR ".join(term.source for term in clause if term.source) for clause in query.clauses]
     chips = []
     for place, (clause, words) in enumerate(zip(query.clauses, terms, strict=True)):
         if clause in query.filters:
@@ -190,5 +191,8 @@ def _similar_problem(problem: str) -> str:
         case "starting":
             return _("Comparing pictures is being prepared. Open this page again in a moment.")
         case "none":
-            return _("This picture has not been analyzed yet. The next batch does that.")
+            return _(
+                "This picture has not been compared with others so far. "
+                "The next batch does, if the weights for it are installed."
+            )
     return _("Pictures cannot be compared: the weights that look at them are not installed.")

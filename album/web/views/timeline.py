@@ -61,6 +61,8 @@ ARCHIVE = Room(
     Shelf.ARCHIVE,
     "unarchive",
 )
+SHARED_MOST = 5
+"""Albums of others that an empty timeline names."""
 ROOMS = (TIMELINE, FAVOURITES, ARCHIVE)
 
 
@@ -85,6 +87,8 @@ def grid_page(request: MemberRequest, room: Room) -> HttpResponse:
         rows=[grid_row(row, holder) for row in rows],
         after=older,
     )
+    if room is TIMELINE and not rows and not chips:
+        context["shared"] = queries.visible_albums(request.user).exclude(owner=request.user)[:SHARED_MOST]
     if room is TIMELINE and rows and not chips and not (request.GET.get("before") or request.GET.get("after")):
         context["strip"] = strip_of(request)
     return render(request, "album/timeline.html", context)
