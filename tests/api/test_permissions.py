@@ -43,7 +43,7 @@ def paths(cast: Cast) -> dict[str, str]:
     for route, _module, _view, name in ROUTES:
         start = route.partition("<")[0]
         pk = trashed.pk if name == "media_restore" else numbers.get(start, photo.pk)
-        values = {"<int:pk>": pk, "<str:name>": tag.name, "<str:username>": "bob", "<int:person_id>": ann.pk}
+        values = {"<int:pk>": pk, "<path:name>": tag.name, "<str:username>": "bob", "<int:person_id>": ann.pk}
         paths[name] = f"/{V1}{route}"
         for part, value in values.items():
             paths[name] = paths[name].replace(part, str(value))
