@@ -51,6 +51,8 @@ def grid_row(row: GridRow, holder: Holder | None = None) -> dict[str, Any]:
         "badges": _badges(row, moves),
         "alt": _alt(row),
     }
+    if holder is not None and holder.owner_id not in (None, row.owner_id):
+        told["is_foreign"] = True
     if row.kind == Kind.VIDEO:
         told |= {"duration_s": row.duration_s, "playback": file_address("playback", row, holder)}
     elif moves_by_itself(row):

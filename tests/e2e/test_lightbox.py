@@ -319,3 +319,20 @@ def test_what_is_deleted_gives_way_to_the_next_one_and_comes_back(
     expect(page).to_have_url(re.compile("/$"))
     assert MediaItem.objects.get(pk=items[1].pk).trashed_at is None
     assert complaints(page) == []
+
+
+def test_what_belongs_to_somebody_else_cannot_be_deleted(
+    items: list[MediaItem], live_cast: Cast, signed_in: SignIn
+) -> None:
+    live_cast.shared.items.add(items[0])
+    page = signed_in(live_cast.dora, f"/albums/{live_cast.shared.pk}/")
+    open_first(page)
+    stands_at(page, items[0])
+    expect(page.get_by_role("button", name="Favorite")).to_be_visible()
+    expect(page.locator(".pswp__button--trash")).to_be_hidden()
+    page.keyboard.press("Delete")
+    page.keyboard.press("i")
+    expect(page.locator(".lightbox-panel")).to_be_visible()
+    items[0].refresh_from_db()
+    assert items[0].trashed_at is None
+    assert complaints(page) == []

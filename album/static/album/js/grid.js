@@ -24,6 +24,7 @@ A ROW (album.web.rows.grid_row): {
     motion                            address of the clip, of motion photos only
     moving                            address of the original, of pictures that move by themselves (GIF)
     day: "2026-11-21", is_favourite, badges: ["pending"|"processing"|"failed", "motion", "no-preview"], alt
+    is_foreign                        true: it belongs to somebody else
     note                              optional: a line below the picture, such as why a search found it }
 AN ANSWER: {"rows": [row, …], "next": cursor or null}. Asked with month=2026-11&before=cursor&limit=… by a timeline,
   with before=cursor otherwise: "before" is whatever "next" was.

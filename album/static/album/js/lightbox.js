@@ -232,7 +232,11 @@ function addButtons(pswp, grid) {
         },
       });
     }
-    if (text.bulk) button("trash", 9, text.textTrash, "trash", () => trash(pswp, grid));
+    if (text.bulk) {
+      button("trash", 9, text.textTrash, "trash", () => trash(pswp, grid), {
+        onInit: (element) => pswp.on("change", () => { element.hidden = Boolean(rowOf(pswp)?.is_foreign); }),
+      });
+    }
     if (text.info) {
       button("info", 9, text.textInfo, "info", () => togglePanel(), {
         onInit: (element) => {
@@ -300,7 +304,7 @@ async function act(action, id, more = {}) {
 /** Puts the picture into the trash and goes on to the next one. */
 async function trash(pswp, grid) {
   const row = rowOf(pswp), text = given.dataset;
-  if (!row || !(await act("trash", row.id))) return;
+  if (!row || row.is_foreign || !(await act("trash", row.id))) return;
   toast(text.textTrashed, { action: { label: text.textUndo, run: () => restore(row.id) } });
   grid.remove([row.id]);
   if (current?.pswp !== pswp) return;
