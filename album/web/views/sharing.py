@@ -79,7 +79,8 @@ def link_revoke(request: MemberRequest, pk: int) -> HttpResponseRedirect:
     link = get_object_or_404(service.links_to(request.user), pk=pk)
     service.revoke_link(user=request.user, link=link)
     messages.success(request, _("The link is revoked. Whoever has its address sees nothing any more."))
-    return redirect("album:album_links", link.album_id) if link.album_id else redirect("album:links")
+    is_from_album = link.album_id and "from_album" in request.POST
+    return redirect("album:album_links", link.album_id) if is_from_album else redirect("album:links")
 
 
 def _listed(request: MemberRequest, album: Album | None = None) -> list[ShareLink]:
