@@ -173,7 +173,7 @@ def test_what_is_pictured_similarly_comes_by_likeness(
     rows = alice_client.get(f"/media/{item.pk}/similar/items/").json()["rows"]
     assert [(row["id"], row["note"]) for row in rows] == [(near.pk, "90 % alike"), (far.pk, "50 % alike")]
     assert b"data-grid" in alice_client.get(f"/media/{item.pk}/similar/").content
-    assert b"not been analyzed" in alice_client.get(f"/media/{near.pk}/similar/").content
+    assert b"not been compared" in alice_client.get(f"/media/{near.pk}/similar/").content
 
 
 def test_a_filter_that_makes_no_sense_is_named_with_what_is_possible(cast: Cast, alice_client: Client) -> None:

@@ -43,6 +43,7 @@ EXAMPLES = (
     ("dog OR cat", gettext_lazy("one of them")),
     ("beach -people", gettext_lazy("without a word")),
     ('tag:"hot air balloon"', gettext_lazy("a tag; in the same way person:, place:, camera: and album:")),
+    ("October 2008", gettext_lazy("taken then; in the same way 2008, 2008-10 and 2008-10-17")),
     ("after:2020-06 before:2020-09", gettext_lazy("from a date on, and before a date; also year:2019")),
     ("is:favourite is:video rating:>=4", gettext_lazy("favorites, videos, stars; also is:photo and is:archived")),
 )
