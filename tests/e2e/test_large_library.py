@@ -38,7 +38,7 @@ COVERED = """() => {
         const {left, right, top, bottom} = element.getBoundingClientRect(), middle = (top + bottom) / 2;
         if (right === left || middle < 100 || middle > innerHeight - 100) continue;
         const seen = document.elementFromPoint(right - 3, middle);
-        if (seen?.closest(".scrubber") && !seen.closest(".scrubber-thumb")) found.push(element.outerHTML.slice(0, 200));
+        if (seen?.closest(".scrubber") && !seen.closest(".scrubber-thumb")) found.push(element.outerHTML);
     }
     return found; }"""
 """Links and buttons that the bar of months takes the clicks from. On phones its thumb may lie above some."""

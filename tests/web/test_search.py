@@ -154,11 +154,11 @@ def test_what_leaves_the_list_takes_nothing_else_along(
     cast: Cast, alice_client: Client, trashed: slice[int, int, int]
 ) -> None:
     items = make_rows(cast.alice, 30, title="row")
-    first = alice_client.get("/search/items/", {"q": "row", "limit": 10}).json()
+    first = alice_client.get("/search/items/?q=row&limit=10").json()
     seen = [row["id"] for row in first["rows"]]
     MediaItem.objects.filter(pk__in=seen[trashed]).update(trashed_at=datetime.now(UTC))
     while first["next"]:
-        first = alice_client.get("/search/items/", {"q": "row", "limit": 10, "before": first["next"]}).json()
+        first = alice_client.get(f"/search/items/?q=row&limit=10&before={first['next']}").json()
         seen += [row["id"] for row in first["rows"]]
     assert sorted(seen) == sorted(item.pk for item in items)
 
