@@ -6,7 +6,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from album.models import Album, ItemPerson, MediaItem, Person
-from album.search.parse import fold
 from album.services.editing import EditRefused
 from album.services.grants import revoke_albums
 
@@ -58,7 +57,7 @@ def _rename_in_rules(person: Person, name: str) -> None:
     """Automatic albums of ``person`` stay those of the same person under another name."""
     for album in Album.objects.select_for_update().filter(owner=person.owner_id, rule__has_key="people"):
         rule = album.rule or {}
-        people = dict.fromkeys(name if fold(one) == fold(person.name) else one for one in rule["people"])
+        people = dict.fromkeys(name if one.casefold() == person.name.casefold() else one for one in rule["people"])
         if list(people) != rule["people"]:
             Album.objects.filter(pk=album.pk).update(rule=rule | {"people": list(people)})
             revoke_albums([album.pk])
