@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from album.models import Preferences
 from tests.cast import Cast
-from tests.e2e.browser import PHONE, SignIn
+from tests.e2e.browser import PHONE, SignIn, complaints, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,3 +47,22 @@ def test_signing_out_is_two_keys_away(live_cast: Cast, signed_in: SignIn) -> Non
     page.go_back()
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_what_the_keys_do_is_a_key_away(live_cast: Cast, signed_in: SignIn) -> None:
+    page = signed_in(live_cast.alice, "/albums/")
+    page.get_by_role("searchbox").fill("what?")
+    page.get_by_role("searchbox").press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("searchbox").evaluate("(box) => box.blur()")
+    page.keyboard.press("?")
+    expect(dialog).to_contain_text("Add to an album")
+    assert violations(page) == []
+    page.keyboard.press("?")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Account").press("Enter")
+    page.locator("#account").get_by_role("button", name="Keyboard").press("Enter")
+    expect(dialog).to_be_visible()
+    assert complaints(page) == []

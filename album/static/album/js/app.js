@@ -99,12 +99,15 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
 });
 
-// "/" goes to the search box, unless somebody is writing.
+// "/" goes to the search box, "?" tells what keys do, unless somebody is writing.
+const BY_KEY = { "/": ["q", (box) => box.focus()], "?": ["keys", (dialog) => dialog.open || dialog.showModal()] };
 document.addEventListener("keydown", (event) => {
   const isWriting = event.target.closest("input, textarea, select, [contenteditable]");
-  if (event.key !== "/" || isWriting || event.ctrlKey || event.metaKey || event.altKey) return;
-  const box = document.getElementById("q");
-  if (box) { event.preventDefault(); box.focus(); }
+  const [id, act] = BY_KEY[event.key] ?? [];
+  const element = document.getElementById(id);
+  if (!element || isWriting || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  act(element);
 });
 
 // The installed app says when it is offline.
