@@ -22,7 +22,7 @@ from django.utils import timezone
 from album.disk import hash_file
 from album.exceptions import AlbumError, MediaError, StorageFull, UnsupportedMedia
 from album.failpoints import failpoint
-from album.media.sniff import HEAD_BYTES
+from album.media.sniff import HEAD_BYTES, MediaType
 from album.models import Album, PartialUpload
 from album.queries import fillable_albums
 from album.services.ingest import IngestResult, ingest_spooled
@@ -117,7 +117,7 @@ def append_to_upload(upload: PartialUpload, chunks: Iterable[bytes], *, offset: 
             if not is_told and size_bytes >= min(HEAD_BYTES, upload.size_bytes):
                 is_told = True
                 file.flush()
-                _refuse_foreign(upload)
+                _sniff(upload)
             failpoint("upload-piece")
         with storage_errors(upload.name, "what has come so far is kept"):
             file.flush()
@@ -134,10 +134,10 @@ def finish_upload(upload: PartialUpload) -> IngestResult:
     """
     with _locked(upload, "rb") as file, storage_errors(upload.name, "what has come is kept"):
         path = part_path(upload)
-        _refuse_foreign(upload)
+        media_type = _sniff(upload)
         os.fchmod(file.fileno(), ORIGINAL_MODE)
         os.fsync(file.fileno())
-        spooled = Spooled(path, upload.name, hash_file(path), upload.size_bytes, sniff_file(path))
+        spooled = Spooled(path, upload.name, hash_file(path), upload.size_bytes, media_type)
         result = ingest_spooled(
             owner=upload.owner, spooled=spooled, album=_still_fillable(upload), modified_at=upload.modified_at
         )
@@ -161,9 +161,10 @@ def part_path(upload: PartialUpload) -> Path:
     return Path(settings.MEDIA_ROOT, ORIGINALS, upload.pk.hex + PART)
 
 
-def _refuse_foreign(upload: PartialUpload) -> None:
+def _sniff(upload: PartialUpload) -> MediaType:
+    """Its type. Raises UnsupportedMedia: it is no photo or video, and gone."""
     try:
-        sniff_file(part_path(upload))
+        return sniff_file(part_path(upload), upload.name)
     except UnsupportedMedia as error:
         cancel_upload(upload)
         raise UnsupportedMedia(f"{upload.name}: {error}") from error

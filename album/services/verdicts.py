@@ -54,8 +54,8 @@ class Verdict:
     settled_id: int | None = None
 
 
-def sniff_file(path: Path) -> MediaType:
-    """The type of the file at ``path``.
+def sniff_file(path: Path, name: str = "") -> MediaType:
+    """The type of the file at ``path``, which came as ``name`` if it lies there under another.
 
     Raises:
         UnsupportedMedia: it is no photo or video, or no plain file.
@@ -65,7 +65,7 @@ def sniff_file(path: Path) -> MediaType:
         raise UnsupportedMedia("not a file.")
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    return sniff(head, path.name)
+    return sniff(head, name or path.name)
 
 
 def find_item(owner: User, sha256: str) -> MediaItem | None:

@@ -142,6 +142,15 @@ def test_what_is_no_photo_is_refused_after_its_first_bytes(cast: Cast, alice_cli
     assert files_in(Path(settings.MEDIA_ROOT)) == []
 
 
+def test_what_only_its_name_tells_is_kept_as_in_one_piece(cast: Cast, alice_client: Client) -> None:
+    content = b"P6 60 60 255\n" + b"red" * 3600
+    address = begin(alice_client, len(content), filename="old.PPM").headers["Location"]
+    assert piece(alice_client, address, content[:5000], 0).status_code == 204
+    assert result(piece(alice_client, address, content[5000:], 5000))["status"] == "stored"
+    item = MediaItem.objects.get()
+    assert (item.kind, item.path.suffix, item.path.read_bytes()) == ("photo", ".ppm", content)
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "99999999999999999999", "ten", "5000000000"])
 def test_a_size_that_cannot_be_is_refused_at_the_door(cast: Cast, alice_client: Client, size: str) -> None:
     assert begin(alice_client, size, filename="a.jpg").status_code in (415, 422)
