@@ -164,21 +164,30 @@ class Claimer:
         """Up to ``count`` leased items; an empty list when nothing is left for this run.
 
         An abandoned item may have killed its run. It comes alone and only to a caller who holds nothing else and
-        says so by ``with_suspects``, so that it can only take itself along.
+        says so by ``with_suspects``, so that it can only take itself along. It comes last, but half of a limit is
+        kept for such items: behind a backlog larger than the limit they would stay ``processing`` for months.
         """
         while self._own:
             chunk, self._own = self._own[:count], self._own[count:]
             if claims := self._take(_fresh(self.run) & Q(item__in=chunk), count):
                 return claims
-        room = count if self.options.limit is None else min(count, self.options.limit - len(self.touched))
-        if room <= 0:
+        limit = self.options.limit
+        left = count if limit is None else limit - len(self.touched)
+        if left <= 0:
             return []
+        room = min(count, left if limit is None else left - min(self._suspects(), max(1, limit // 2)))
         claims = self._take(_fresh(self.run), room) or self._take(_retry(self.run), room)
         if not claims and with_suspects:
             claims = [replace(claim, is_suspect=True) for claim in self._take(_abandoned(), 1)]
         return claims
 
+    def _suspects(self) -> int:
+        """How many wait now, also for the stages to come: this one must not use up their share."""
+        return _rows(self.options, self.options.stages or [self.stage]).filter(_abandoned()).count()
+
     def _take(self, which: Q, count: int) -> list[Claim]:
+        if count <= 0:
+            return []
         rows = _rows(self.options, [self.stage]).filter(which).order_by("-item_id")
         with transaction.atomic():
             if connection.features.has_select_for_update_skip_locked:

@@ -67,6 +67,7 @@ def _run_stages(options: BatchOptions, works: Sequence[StageWork], progress: Pro
     if not works:
         run.message = "no stage can run: its weights do not fit into the memory that is free now"
         return StopReason.MEMORY
+    options = replace(options, stages=tuple(work.stage for work in works))
     run.items_total = _waiting(options, [work.stage for work in works], run)
     touched = set(StageResult.objects.filter(run=run).values_list("item_id", flat=True))
     for work in works:

@@ -17,6 +17,7 @@ from album.batches.ledger import Claimer, abandon, open_ledger
 from album.batches.options import Redo
 from album.batches.run import run_batch
 from album.batches.run_state import take_run
+from album.batches.stage_loop import weights_of
 from album.exceptions import InferenceCancelled, WeightsCorrupt, WeightsMissing
 from album.inference.results import WeightsRef
 from album.media.decode import decode_photo
@@ -263,6 +264,22 @@ def test_a_run_taken_up_again_finishes_what_its_dead_self_held(make_grays, photo
     totals = run_batch(run, photos, [work_of(analyzer)], Notebook())
     assert (totals.completed, totals.remaining) == (3, 0)
     assert [len(call) for call in analyzer.analyzed] == [1, 1, 1], "suspects come alone"
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_broken_run_s_items_are_taken_although_the_backlog_is_larger_than_the_limit(
+    make_grays, photo_run, photos, stage
+) -> None:
+    make_grays(*range(10, 30))
+    run, works = photo_run(), [work_of(FakeAnalyzer(Stage.EMBED)), work_of(FakeAnalyzer(Stage.CAPTION))]
+    open_ledger(photos, weights_of(works))
+    Claimer(run, photos, stage, set()).claim(4, with_suspects=False)
+    held = StageResult.objects.filter(item__processing_status=Status.PROCESSING)
+    held.exclude(stage__in=(stage, Stage.CAPTION)).update(state=Status.COMPLETED)
+    abandon(run)
+    limited = dataclasses.replace(photos, limit=5)
+    nights = [run_batch(photo_run(), limited, works, Notebook()).completed for _ in range(2)]
+    assert (nights, statuses().count("processing")) == ([5, 5], 0)
 
 
 def test_an_item_that_killed_its_run_too_often_is_failed_without_another_try(make_grays, photo_run, photos) -> None:
