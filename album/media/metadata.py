@@ -190,17 +190,21 @@ def _place(tags: Tags) -> tuple[float, float] | None:
 
 
 def _degrees(tags: Tags, axis: str, negative: str) -> float | None:
-    """Degrees from Exif's ``41/1 13/1 1308/100`` with a reference, or XMP's ``41,13.218N``."""
+    """Degrees from Exif's ``41/1 13/1 1308/100`` with a reference, or XMP's ``41,13.218N``.
+
+    Apple Photos and osxphotos write a plain number into XMP, with a sign, or a reference beside it.
+    """
     parts = tags.first(f"Exif.GPSInfo.GPS{axis}").split()
     reference = tags.first(f"Exif.GPSInfo.GPS{axis}Ref")
     if not parts or not reference:
         stated = tags.first(f"Xmp.exif.GPS{axis}")
-        parts, reference = stated[:-1].split(","), stated[-1:]
+        degrees = stated.rstrip("NSEWnsew")
+        parts, reference = degrees.split(","), stated[len(degrees) :] or tags.first(f"Xmp.exif.GPS{axis}Ref")
     numbers = [_number(part) for part in parts[:3]]
-    if not reference or None in numbers:
+    if None in numbers:
         return None
     value = sum(number / 60.0**power for power, number in enumerate(numbers) if number is not None)
-    return -value if reference.upper().startswith(negative) else value
+    return -abs(value) if reference.upper().startswith(negative) else value
 
 
 def _iso(tags: Tags) -> int | None:

@@ -175,6 +175,31 @@ def test_a_place_without_sense_is_no_place(tmp_path: Path, gps: dict[int, Any]) 
     assert (facts.latitude_deg, facts.longitude_deg, facts.place) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("latitude", "reference", "expected"),
+    [
+        ("43,4.58N", "", 43.07633),
+        ("43,4.58S", "", -43.07633),
+        ("43,4,34.8s", "", -43.07633),
+        ("33.9075", "S", -33.9075),
+        ("33.9075", "N", 33.9075),
+        ("-33.9075", "S", -33.9075),
+        ("-33.9075", "", -33.9075),
+        ("33.9075", "", 33.9075),
+        ("S", "", None),
+    ],
+)
+def test_xmp_states_a_place_with_a_letter_a_sign_or_a_reference(
+    tmp_path: Path, latitude: str, reference: str, expected: float | None
+) -> None:
+    sidecar = tmp_path / "a.jpg.xmp"
+    attributes = f'exif:GPSLatitude="{latitude}" exif:GPSLongitude="79.0770034790039" exif:GPSLongitudeRef="W"'
+    sidecar.write_bytes(xmp(attributes + (f' exif:GPSLatitudeRef="{reference}"' if reference else "")))
+    facts = read(write_photo(tmp_path / "a.jpg"), sidecars=(sidecar,))
+    assert facts.latitude_deg == (None if expected is None else pytest.approx(expected, abs=1e-5))
+    assert facts.longitude_deg == (None if expected is None else -79.0770034790039)
+
+
 def test_words_are_read_in_any_script_and_cleaned(tmp_path: Path) -> None:
     packet = xmp(
         dc_title=said(" Am&#10; See "),
