@@ -17,7 +17,7 @@ from album.models.media import Kind
 from album.preparation.boxes import shared_box
 from album.preparation.locks import take_lock
 from album.preparation.originals import locate_original, sniff_original
-from album.preparation.paths import rendition_path
+from album.preparation.paths import find_video_proxy, rendition_path
 
 VIDEO_COPY = "unlocated.mp4"
 COPIED_BYTES_PER_S = 10_000_000
@@ -61,8 +61,8 @@ def video_copy(item: MediaItem) -> Path:
     Raises:
         MediaError, StorageError: as ``open_unlocated``.
     """
-    if item.video_proxy and Path(item.video_proxy.path).is_file():
-        return Path(item.video_proxy.path)
+    if proxy := find_video_proxy(item):
+        return proxy
     target = rendition_path(item, VIDEO_COPY)
     if target.is_file():
         return target

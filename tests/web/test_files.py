@@ -21,6 +21,7 @@ from album.models import MediaItem
 from album.preparation import prepare
 from album.preparation.avif import make_large_avif
 from album.preparation.locks import take_lock
+from album.preparation.proxies import WITHOUT_PROXY
 from album.services.api_keys import create_key
 from album.services.imports import ImportOptions, import_folder
 from album.services.ingest import ingest_upload
@@ -282,6 +283,21 @@ def test_a_video_gets_another_address_with_its_copy(cast: Cast, alice_client: Cl
     after = alice_client.get(f"/media/{video.pk}/").content.decode()
     old, new = (re.findall(r'src="(/media/\S+)"', page)[0] for page in (before, after))
     assert old != new and "playback" in old
+
+
+def test_a_video_whose_copy_is_lost_plays_as_it_came_until_it_is_made_again(
+    cast: Cast, alice_client: Client, tmp_path: Path
+) -> None:
+    content = write_video(tmp_path / "v.mp4", ["red"]).read_bytes()
+    name = "renditions/proxy.mp4"
+    video = make_photo(cast.alice, content=content, needs_proxy=True, video_proxy=name)
+    answer = alice_client.get(file_address("playback", video))
+    assert (body(answer), answer.headers["Cache-Control"]) == (content, "private, no-cache")
+    assert MediaItem.objects.filter(WITHOUT_PROXY).get() == video
+
+    Path(video.video_proxy.path).write_bytes(b"copy")
+    MediaItem.objects.update(video_proxy=name)
+    assert body(alice_client.get(file_address("playback", video))) == b"copy"
 
 
 def test_the_clip_of_a_motion_photo_is_a_part_of_its_file(cast: Cast, alice_client: Client, tmp_path: Path) -> None:

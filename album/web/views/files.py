@@ -26,6 +26,7 @@ from album.exceptions import AlbumError
 from album.media.renditions import ANIMATION, GRID, PREVIEW
 from album.models import ApiKey, MediaItem, ShareLink
 from album.models.media import Kind
+from album.preparation.paths import find_video_proxy
 from album.preparation.prepare import BeingPrepared, ensure_rendition
 from album.queries.access import openable_by
 from album.queries.files import is_current
@@ -129,8 +130,8 @@ def motion(request: VisitorRequest, item: MediaItem, link: ShareLink | None) -> 
 
 
 def _play(request: VisitorRequest, video: MediaItem, link: ShareLink | None) -> HttpResponseBase:
-    if video.video_proxy:
-        return _serve(request, video, MP4, Path(video.video_proxy.path))
+    if proxy := find_video_proxy(video):
+        return _serve(request, video, MP4, proxy)
     _require_location(link)
     return _serve(request, video, MP4 if video.mime_type in ALIKE else video.mime_type)
 
