@@ -39,7 +39,8 @@ _MOMENT = re.compile(
 )
 _NAMED = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)"
-    r"(?:(?:[-_. T]{0,2}|,? (?:at|um|à) )(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(\d{3})?)?(?!\d)"
+    r"(?:(?:[-_. T]{0,2}(?=\d\d)|,? (?:at|um|à) )(\d\d?+)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(\d{3})?(?!\d)"
+    r"(?:\s?([AaPp])\.?[Mm](?![A-Za-z]))?|(?!\d))"
 )
 """Source: names given by Android, Pixel, Windows and iOS cameras, screenshots, WhatsApp, Signal and Telegram."""
 
@@ -93,10 +94,12 @@ def moments_in_sidecar(tags: Tags, in_file: Iterable[Moment | None] = ()) -> Ite
 def moment_in_name(name: str) -> Moment | None:
     """The date in a file name such as ``IMG_20190321_110422.jpg``; a date without time is the start of its day."""
     for found in _NAMED.finditer(name):
-        year, _, month, day, *clock, thousandths = found.groups()
+        year, _, month, day, *clock, thousandths, half = found.groups()
         with suppress(ValueError):
             on = date(int(year), int(month), int(day))
             hour, minute, second = (int(part or 0) for part in clock)
+            if half and hour <= 12:  # 15.04 PM is a clock of 24 hours all the same
+                hour = hour % 12 + 12 * (half in "Pp")
             local = datetime.combine(on, time(hour, minute, second, int(thousandths or 0) * 1000))
             if _is_believable(local):
                 is_utc = name.startswith("PXL_")  # Source: Pixel cameras name their files in UTC
