@@ -26,6 +26,12 @@ TROUBLES = {
 }
 """Ends that want somebody to look."""
 
+BEGUN = (
+    *("state", "stop_reason", "message", "profile", "host", "pid"),
+    *("started_at", "heartbeat_at", "finished_at", "items_completed", "items_failed"),
+)
+"""The columns that a beginning sets."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchTotals:
@@ -62,7 +68,8 @@ def begin_run(run: BatchRun) -> None:
         done = MediaItem.objects.filter(stage_results__run=run)
         run.items_completed = done.filter(processing_status=Status.COMPLETED).distinct().count()
         run.items_failed = done.filter(processing_status=Status.FAILED).distinct().count()
-    run.save()
+    # Of an old row no more than that: its Stop button may have been pressed since it was read.
+    run.save(update_fields=BEGUN if run.pk else None)
 
 
 def end_run(run: BatchRun, state: BatchRun.State, reason: StopReason, message: str) -> None:

@@ -174,6 +174,14 @@ def test_a_person_can_stop_a_run(make_grays, photo_run, photos, monkeypatch) -> 
     assert totals.completed == 4
 
 
+def test_a_stop_pressed_while_the_process_starts_is_heard(make_grays, photo_run, photos) -> None:
+    make_grays(*range(10, 30))
+    run = photo_run()
+    BatchRun.objects.update(is_stop_requested=True)
+    totals = run_batch(run, photos, [work_of(FakeAnalyzer())], Notebook())
+    assert (totals.completed, totals.stop_reason) == (0, Reason.REQUESTED)
+
+
 def test_out_of_memory_halves_the_micro_batch(make_grays, photo_run, photos) -> None:
     make_grays(*range(10, 18))
     analyzer = FakeAnalyzer(micro_batch=8, frames_that_fit=2)
