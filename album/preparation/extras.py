@@ -55,7 +55,7 @@ def make_extra(item: MediaItem, extra: Extra, box: Sandbox, render: Callable[[Pa
     with lock:
         refresh(item)
         target, name = rendition_path(item, extra.name), rendition_name(item, extra.name)
-        row = MediaItem.objects.filter(pk=item.pk)
+        row = MediaItem.objects.filter(pk=item.pk, sha256=item.sha256)  # the file may change while this takes hours
         if target.is_file():  # be it made for somebody else who has the same content
             if getattr(item, extra.column) != name:
                 row.update(**{extra.column: name})

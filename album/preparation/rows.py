@@ -67,10 +67,10 @@ def _write(item: MediaItem, inspection: Inspection, *, with_facts: bool, is_fina
     columns = {name: _fitted(name, value) for name, value in columns.items()}
     with transaction.atomic():
         # Read now: somebody may have written since ``item`` was read.
-        row = read_row(item.pk, ["edited_fields"], for_update=True)
-        if row is None:
-            return  # deleted meanwhile
-        (edited,) = row
+        row = read_row(item.pk, ["sha256", "edited_fields"], for_update=True)
+        if row is None or row[0] != item.sha256:
+            return  # deleted meanwhile, or its file has changed: what was read is of the old one
+        edited = row[1]
         columns = {name: value for name, value in columns.items() if name not in edited_columns(edited)}
         write_row(item.pk, columns)
         if with_facts:

@@ -21,7 +21,7 @@ from album.preparation.paths import rendition_path
 from album.preparation.prepare import MAX_ATTEMPTS, prepare_item
 from tests.cast import Cast, make_rows
 from tests.media.video_files import write_video
-from tests.preparation.boxes import CountingBox, CrashingBox, FullDiskBox
+from tests.preparation.boxes import CountingBox, CrashingBox, FullDiskBox, InterruptedBox
 from tests.preparation.test_prepare import store
 
 
@@ -94,6 +94,17 @@ def test_a_damaged_photo_is_tried_once_and_one_that_crashes_three_times(cast: Ca
             assert not make_large_avif(crashing, box=bad_box)
         assert bad_box.calls == 3
     assert set(MediaItem.objects.values_list("avif_attempts", flat=True)) == {MAX_ATTEMPTS}
+
+
+@pytest.mark.parametrize("content", [None, b"\x89PNG\r\n\x1a\nno picture follows"])
+def test_what_was_made_of_a_file_that_changed_meanwhile_is_not_that_of_the_new_one(
+    cast: Cast, content: bytes | None
+) -> None:
+    item = store(cast.alice, content)
+    with InterruptedBox(lambda: MediaItem.objects.update(sha256="f" * 64)) as box:
+        make_large_avif(item, box=box)
+    item = MediaItem.objects.get()
+    assert (item.image_avif.name, item.avif_attempts) == ("", 0)
 
 
 def test_a_full_disk_is_no_attempt(cast: Cast) -> None:

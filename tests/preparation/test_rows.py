@@ -111,6 +111,14 @@ def test_an_item_deleted_meanwhile_stays_deleted(cast: Cast) -> None:
     assert not MediaItem.objects.exists()
 
 
+def test_an_item_whose_file_changed_meanwhile_is_still_to_be_prepared(cast: Cast) -> None:
+    (item,) = make_rows(cast.alice, 1)
+    MediaItem.objects.update(sha256="f" * 64)
+    write(item, FileFacts(camera="of the old file", keywords=("lake",)))
+    assert (item.camera, item.preview_status, item.prepared_at) == ("", "waiting", None)
+    assert not ItemTag.objects.exists()
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_clip_of_an_apple_photo_hides_behind_it_whichever_came_first(cast: Cast, order: tuple[int]) -> None:
     (photo,) = make_rows(cast.alice, 1)
