@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from album.batches.options import BatchOptions, Redo
@@ -99,8 +99,12 @@ def items_to_redo(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -
 
 
 def _reopen(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> None:
-    outdated = items_to_redo(options, wanted)
-    ids = list(outdated.order_by("-pk").values_list("pk", flat=True)[: options.limit])
+    # What waits anyway, then the oldest results: by number a limit would take the same newest items each time.
+    done = Q(stage_results__stage__in=wanted, stage_results__state__in=(Status.COMPLETED, Status.FAILED))
+    done_at = Min("stage_results__updated_at", filter=done)
+    outdated = items_to_redo(options, wanted).values("pk").annotate(done_at=done_at)
+    by_age = outdated.order_by(F("done_at").asc(nulls_first=True), "-pk")
+    ids = list(by_age.values_list("pk", flat=True)[: options.limit])
     for chunk in _chunks(ids):
         with transaction.atomic():
             # Another run may have claimed some of them since the ids were read.

@@ -391,6 +391,19 @@ def test_a_forced_run_taken_up_again_does_not_begin_anew(make_grays, photo_run, 
     assert set(StageResult.objects.values_list("attempts", flat=True)) == {1}
 
 
+def test_forced_runs_with_a_limit_get_round_what_waits_first_then_the_oldest_results(
+    make_grays, photo_run, photos
+) -> None:
+    make_grays(*range(10, 16))
+    run_batch(photo_run(), photos, [work_of(FakeAnalyzer())], Notebook())
+    make_grays(16)
+    options = dataclasses.replace(photos, redo=Redo.EVERYTHING, limit=3)
+    done = [FakeAnalyzer(), FakeAnalyzer()]
+    for analyzer in done:
+        assert run_batch(photo_run(), options, [work_of(analyzer)], Notebook()).remaining == 0
+    assert [gray for analyzer in done for call in analyzer.analyzed for gray in call] == [16, 15, 14, 13, 12, 11]
+
+
 def test_a_limit_holds_over_restarts(make_grays, photo_run, photos) -> None:
     make_grays(*range(10, 20))
     options = dataclasses.replace(photos, limit=4)
