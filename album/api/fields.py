@@ -108,5 +108,5 @@ class Place(Query):
 
     limit = Whole(min_value=1, max_value=500, default=100, help_text="Rows at most.")
     before = serializers.CharField(
-        max_length=40, default="", help_text="The place from which to read on: follow `next` instead of making one."
+        max_length=400, default="", help_text="The place to read on from: follow `next` instead of making one."
     )

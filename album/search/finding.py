@@ -96,11 +96,14 @@ def _piece(ranking: Ranking, user: Viewer, before: str, limit: int) -> tuple[lis
 
 
 def _start(ids: list[int], before: str) -> int:
-    """Where ``ids`` go on: behind the last one shown that is still found, for others may be in the trash now."""
+    """Where ``ids`` go on: behind the last one shown that is still found, for others may be in the trash now.
+
+    Where none of them is, from the beginning: what comes once more is better than what never does.
+    """
     match = PLACE.fullmatch(before or "0")
     if match is None:
         raise BadPosition(_("This place in the list is not known. Open the list again from its beginning."))
     shown = [int(pk, 16) for pk in match[2].split("-")[1:]]
     places = {pk: place for place, pk in enumerate(ids, start=1)}
     still_found = (places[pk] for pk in reversed(shown) if pk in places)
-    return next(still_found, max(0, int(match[1]) - len(shown)))
+    return next(still_found, 0 if shown else int(match[1]))

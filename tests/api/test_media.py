@@ -260,6 +260,17 @@ def test_what_looks_like_an_item_says_why_there_is_nothing(cast: Cast, program: 
     assert (told["results"], told["looks"], Embedding.objects.count()) == ([], "none", 0)
 
 
+@pytest.mark.parametrize("sort", ["best", "newest"])
+def test_a_search_is_followed_to_its_end(cast: Cast, program: Program, sort: str) -> None:
+    items = make_rows(cast.alice, 70, title="sea")
+    answer = program.get(f"search/?q=sea&limit=30&sort={sort}").json()
+    found = [row["id"] for row in answer["results"]]
+    while answer["next"]:
+        answer = program.get(answer["next"]).json()
+        found += [row["id"] for row in answer["results"]]
+    assert sorted(found) == sorted(item.pk for item in items)
+
+
 def test_a_search_says_why_and_what_it_left_out(cast: Cast, program: Program) -> None:
     item = make_photo(cast.alice, title="By the sea")
     make_photo(cast.charlie, seed=1, title="Another sea")
