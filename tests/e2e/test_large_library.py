@@ -137,6 +137,13 @@ def test_nothing_lies_below_the_bar_of_months(
     page.mouse.move(place["x"] + 2, place["y"] + 250)
     page.mouse.up()
     assert page.evaluate("scrollY") > before + 2000
+    months = []
+    for key in ("Home", "ArrowDown", "ArrowDown", "PageDown", "ArrowDown", "PageUp"):
+        bar.press(key)
+        page.evaluate("() => new Promise((told) => requestAnimationFrame(() => requestAnimationFrame(told)))")
+        months.append(bar.get_attribute("aria-valuetext"))
+    assert len(set(months[:5])) == 5, months
+    assert months[5] == months[0], "the year before begins where the timeline does"
 
 
 def test_months_that_could_not_be_fetched_are_asked_for_again_and_hide_nothing(

@@ -252,6 +252,12 @@ def test_the_page_of_an_item_leads_on_by_keys(items: list[MediaItem], live_cast:
         page.keyboard.press(key)
         stands_at(page, items[item])
         page.wait_for_load_state("load")  # with its scripts, which hear the next key
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+    stands_at(page, items[0])
     page.locator("#info-edit-place").click()
     box = page.locator(".place-map.leaflet-container")
     box.click(position={"x": 100, "y": 60})

@@ -91,7 +91,7 @@ const stage = document.querySelector(".detail .stage");
 if (stage) {
   const way = (name) => stage.querySelector(name)?.click();
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, video, .place-map")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, video, dialog, .place-map")) return;
     if (event.key === "ArrowLeft") way(".newer");
     else if (event.key === "ArrowRight") way(".older");
     else if (event.key === "Escape") way(".back");

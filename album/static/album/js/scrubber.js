@@ -73,13 +73,14 @@ export class Scrubber {
 
   go(place) {
     const section = this.grid.sections[Math.min(this.grid.sections.length - 1, Math.max(0, place))];
-    scrollTo({ top: this.grid.top_of(section) - this.grid.covered() - 8, behavior: "instant" });
+    scrollTo({ top: this.grid.top_of(section) - this.grid.covered() + 1, behavior: "instant" }); // none of the one before
   }
 
   on_key(event) {
     const { sections } = this.grid, here = this.place(), year = sections[here].month.slice(0, 4);
     const of_year = (test) => sections.findIndex((section) => test(section.month.slice(0, 4)));
-    const before = of_year((other) => other === String(Number(year) + 1));
+    const later = sections[of_year((other) => other === year) - 1]?.month.slice(0, 4);
+    const before = of_year((other) => other === later);
     const after = of_year((other) => other < year);
     const to = {
       ArrowDown: here + 1, ArrowRight: here + 1, ArrowUp: here - 1, ArrowLeft: here - 1,
