@@ -7,13 +7,16 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from album.models import AIProcessingSettings, Album, AlbumItem, BatchRun, ItemTag, MediaItem, StageResult, Tag
 from album.services.ai_settings import save_ai_settings
+from album.services.editing import EditRefused, tag_name, write_words
 from album.services.grants import revoke_albums, revoke_items
 from album.services.trash import move_to_trash
 
@@ -97,7 +100,7 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: MediaItem, form: Any, change: bool) -> None:
         # A batch may be writing its own columns of the same row.
-        obj.save(update_fields=[name for name in form.changed_data])
+        write_words(item=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         revoke_items([form.instance.pk])  # while the albums are known that it may leave
@@ -106,15 +109,16 @@ class MediaItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Album)
 class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Whoever loses an album here loses its pictures, too."""
+    """Whoever loses an album here loses its pictures, too. Its people, and where it lies, change on its pages."""
 
     list_display = ("title", "owner", "created_at")
     list_select_related = ("owner",)
     search_fields = ("title",)
-    filter_horizontal = ("admins", "editors", "viewers")
+    raw_id_fields = ("cover",)
+    readonly_fields = ("parent", "admins", "editors", "viewers")
 
     def save_model(self, request: HttpRequest, obj: Album, form: Any, change: bool) -> None:
-        revoke_albums([obj.pk] if change else [])  # while its people are known who may lose it
+        revoke_albums([obj.pk] if change else [])  # while its owner is known who may lose it
         super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Album) -> None:
@@ -142,8 +146,17 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
             super().delete_queryset(request, queryset)
 
 
+class TagForm(ModelForm):  # type: ignore[type-arg]
+    def clean_name(self) -> str:
+        try:
+            return tag_name(self.cleaned_data["name"])
+        except EditRefused as error:
+            raise ValidationError(str(error)) from error
+
+
 @admin.register(Tag)
 class TagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = TagForm
     search_fields = ("name",)
 
 

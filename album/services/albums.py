@@ -237,9 +237,9 @@ def _check_parent(user: User, album: Album) -> None:
 
 def _height(album: Album) -> int:
     """How many albums lie one in the other here, this one included."""
-    height, level = 1, [album.pk]
-    while level := list(Album.objects.filter(parent__in=level).values_list("pk", flat=True)):
-        height += 1
+    height, level, seen = 1, {album.pk}, {album.pk}
+    while level := set(Album.objects.filter(parent__in=level).values_list("pk", flat=True)) - seen:
+        height, seen = height + 1, seen | level
     return height
 
 

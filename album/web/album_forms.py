@@ -107,6 +107,8 @@ class RuleForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True  # so that a form of yesterday undoes nothing
         for name in ("tags", "people", *EXACT_COLUMNS):
             self.fields[name].widget.attrs |= {"list": f"known-{name}", "autocomplete": "off"}
 

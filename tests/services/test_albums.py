@@ -79,6 +79,14 @@ def test_nesting_has_an_end(cast: Cast) -> None:
         service.save_album(user=cast.alice, album=top)
 
 
+def test_albums_that_lie_in_each_other_can_be_moved_apart(cast: Cast) -> None:
+    inner = new_album(cast.alice, parent=cast.shared)
+    Album.objects.filter(pk=cast.shared.pk).update(parent=inner)  # two at once may do that
+    inner.parent = new_album(cast.alice)
+    service.save_album(user=cast.alice, album=inner)
+    assert [album.pk for album in parents_of(Album.objects.get(pk=cast.shared.pk))][-1] == inner.pk
+
+
 def test_only_what_was_changed_is_stored(cast: Cast) -> None:
     one, other = Album.objects.get(pk=cast.shared.pk), Album.objects.get(pk=cast.shared.pk)
     other.description, one.title = "By Dora", "By Alice"

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
 
-from album.models import AIProcessingSettings, Album, BatchRun, MediaItem, StageResult
+from album.models import AIProcessingSettings, Album, BatchRun, MediaItem, StageResult, Tag
 from album.web.grants import ledger
 from tests.cast import Cast, make_photo, make_rows
 from tests.web.doors import address_for, browser_of, is_let_in
@@ -75,6 +75,24 @@ def test_a_form_left_open_does_not_undo_what_a_batch_wrote(cast: Cast, admin_cli
     assert answer.status_code == 302
     item.refresh_from_db()
     assert (item.title, item.ai_description, item.processing_status) == ("Mine", "from the batch", "completed")
+
+    assert item.edited_fields == ["title"], "and no file changes it any more"
+
+
+def test_the_people_of_an_album_and_its_place_do_not_change_in_the_admin(cast: Cast, admin_client: Client) -> None:
+    inner = Album.objects.create(owner=cast.alice, title="Inner", parent=cast.shared)
+    values = {"title": "Beach", "owner": cast.alice.pk, "order": "newest", "position": 0, "parent": inner.pk}
+    before = sorted(cast.shared.viewers.values_list("pk", flat=True))
+    assert admin_client.post(f"/admin/album/album/{cast.shared.pk}/change/", values).status_code == 302
+    cast.shared.refresh_from_db()
+    assert (cast.shared.title, cast.shared.parent) == ("Beach", None)
+    assert sorted(cast.shared.viewers.values_list("pk", flat=True)) == before != []
+
+
+def test_tags_of_the_admin_are_those_that_are_looked_for(admin_client: Client) -> None:
+    assert admin_client.post("/admin/album/tag/add/", {"name": " Sea  Side "}).status_code == 302
+    assert Tag.objects.get().name == "sea side"
+    assert b"80" in admin_client.post("/admin/album/tag/add/", {"name": "\u0130" * 80}).content
 
 
 def test_items_leave_the_admin_through_the_trash_only(cast: Cast, admin_client: Client) -> None:

@@ -132,6 +132,17 @@ def test_names_with_commas_in_a_rule_stay_one(cast: Cast, alice_client: Client) 
     assert (album.title, album.rule) == ("We", rule)
 
 
+def test_a_form_left_open_does_not_undo_a_rule(cast: Cast, alice_client: Client) -> None:
+    album = Album.objects.create(owner=cast.alice, title="Us", rule={"people": ["Ann"]})
+    page = alice_client.get(f"/albums/{album.pk}/edit/").content.decode()
+    fields = dict(re.findall(r'name="((?:initial-)?people)" value="([^"]*)"', page))
+    assert fields["initial-people"] == "Ann"
+    Album.objects.update(rule={"people": ["Anne"]})
+    alice_client.post(f"/albums/{album.pk}/edit/", {"title": "We", "order": "newest", "people": "Ann", **fields})
+    album.refresh_from_db()
+    assert (album.title, album.rule) == ("We", {"people": ["Anne"]})
+
+
 def ids_by_page(client: Client, album: Album, limit: int) -> list[int]:
     found: list[int] = []
     before: str | None = ""

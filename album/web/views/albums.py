@@ -228,10 +228,11 @@ def _edit(request: MemberRequest, here: Album, initial: dict[str, Any] | None = 
     may_change_rule = is_new or here.owner_id == request.user.pk or request.user.is_superuser
     rule_form = RuleForm(posted, initial=rule) if rule is not None and may_change_rule else None
     if posted is not None and form.is_valid() and (rule_form is None or rule_form.is_valid()):
-        if rule_form is not None:
+        changed = set(form.changed_data)
+        if rule_form is not None and (is_new or rule_form.has_changed()):
             here.rule = rule_form.rule
+            changed.add("rule")
         try:
-            changed = {*form.changed_data, *(["rule"] if here.rule != rule else [])}
             service.save_album(user=request.user, album=here, changed=changed)
         except AlbumError as error:
             form.add_error(None, str(error))
