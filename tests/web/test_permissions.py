@@ -181,7 +181,7 @@ RULES = {  # name: (GET, POST)
     "album:manifest": ("yyyyyyyy", "--------"),
     "album:service_worker": ("yyyyyyyy", "--------"),
     "album:offline": ("yyyyyyyy", "--------"),
-    "album:share_target": ("--------", "iiffffff"),
+    "album:share_target": ("iiyyyyyy", "iiffffff"),
     "album:healthz": ("yyyyyyyy", "--------"),
     "album:status": ("iifffffy", "--------"),
     "album:metrics": ("nnnnnnnn", "--------"),  # with a token only: tests/web/test_status.py

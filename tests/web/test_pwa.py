@@ -26,6 +26,13 @@ def test_the_manifest_names_icons_that_are_there_and_where_to_share_to(client: C
     assert (app["share_target"]["action"], app["display"]) == ("/share-target/", "standalone")
 
 
+def test_who_has_to_sign_in_first_is_told_to_share_once_more(cast: Cast, client: Client) -> None:
+    assert share(client, "none") == 302
+    client.force_login(cast.alice)
+    assert "Share it once more" in client.get("/share-target/", follow=True).content.decode()
+    assert not MediaItem.objects.exists()
+
+
 def test_what_names_no_icon_has_that_of_the_album(client: Client) -> None:
     answer = client.get("/favicon.ico")
     assert find(answer.headers["Location"].removeprefix("/static/"))

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
@@ -106,10 +107,13 @@ def upload(request: MemberRequest) -> HttpResponse:
 
 
 @csrf_exempt  # the system's share sheet knows no token; a page of another site is told by its headers
-@require_POST
+@require_http_methods(["GET", "POST"])
 @login_required
 def share_target(request: MemberRequest) -> HttpResponse:
     """What other apps share with the installed album, answered with the upload page."""
+    if request.method == "GET":  # who had to sign in first comes back so, without what was shared
+        messages.warning(request, _("You were signed out, so nothing was stored. Share it once more."))
+        return redirect("album:upload")
     if request.headers.get("Sec-Fetch-Site", "cross-site") not in ("none", "same-origin"):
         raise PermissionDenied
     return _into_spool(request, _receive)
