@@ -46,9 +46,10 @@ def request_download(*, name: str, accepts_licence: bool) -> WeightsDownload:
 
 
 def is_under_way(row: WeightsDownload) -> bool:
-    """True while a worker fetches it, or is expected to."""
-    is_open = row.state in (Status.PENDING, Status.PROCESSING)
-    return is_open and row.updated_at > timezone.now() - LOST_AFTER
+    """True while a worker fetches it, or is expected to: behind a batch that takes hours."""
+    if row.state == Status.PENDING:
+        return True
+    return row.state == Status.PROCESSING and row.updated_at > timezone.now() - LOST_AFTER
 
 
 def stop_download(*, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 from celery import shared_task, signals
+from django.conf import settings
 from django.utils import timezone
 
 from album.batches.children import run_in_child
@@ -76,11 +77,19 @@ def _process_batch(kind: Kind, scheduled: bool, run_id: int | None) -> dict[str,
     if run_id is None and scheduled:
         run = open_night(kind, timezone.now())
     elif run_id is None:
-        limit = AIProcessingSettings.load().batch_size
+        limit = AIProcessingSettings.load().batch_size or _advised_batch_size()
         run = BatchRun.objects.create(kind=kind, trigger=BatchRun.Trigger.ON_DEMAND, item_limit=limit)
     if run is None:
         return {"skipped": "this run is not due, or was started already"}
     return _totals(run_in_child(run))
+
+
+def _advised_batch_size() -> int:
+    from album.inference.hardware import detect_hardware  # by a worker that may never need them
+    from album.inference.profiles import choose_profile
+
+    profile, _reasons = choose_profile(detect_hardware(), settings.AI_PROFILE)
+    return profile.batch_size
 
 
 def _process_item(kind: Kind, item_id: int) -> dict[str, Any]:

@@ -221,6 +221,17 @@ class TestHardware:
         assert found.is_limited_by_group
         assert choose_profile(found)[0].name == "minimal"
 
+    @pytest.mark.parametrize(("unit", "counts"), [("web", False), ("celery-beat", False), ("celery-worker", True)])
+    def test_of_the_own_units_only_the_workers_counts(self, root: Path, unit: str, counts: bool):
+        group = root / f"sys/fs/cgroup/photo_album.slice/photo-album-{unit}.service"
+        group.mkdir(parents=True)
+        (root / "proc/self/cgroup").write_text(f"0::/photo_album.slice/photo-album-{unit}.service\n")
+        (group / "memory.max").write_text("307200\n")
+        (group / "memory.current").write_text("102400\n")
+        found = detect_hardware(root)
+        assert (found.available_bytes == 204_800) == counts
+        assert not found.is_limited_by_group
+
     def test_groups_of_version_1_limit_too_and_no_limit_is_none(self, root: Path):
         (root / "proc/self/cgroup").write_text("4:memory:/docker\n1:cpu,cpuacct:/\n")
         group = root / "sys/fs/cgroup/memory/docker"

@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+from pytest_django import Settings
+
+from album.inference.profiles import PROFILES
+from album.tasks import process_pending_photos_batch
 from tests.faults.installation import Installation, wait_until
 from tests.faults.servers import Redis
 
@@ -86,3 +91,13 @@ def test_a_download_ends_in_its_row(installation: Installation) -> None:
     )
     wait_until(lambda: installation.ask("WeightsDownload.objects.get().state") == "failed", 60, "download ended")
     assert "forbids to fetch it" in installation.ask("WeightsDownload.objects.get().error")
+
+
+@pytest.mark.django_db
+def test_a_batch_by_hand_takes_as_many_as_the_profile_advises(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AI_PROFILE = "raspberry-pi"
+    monkeypatch.setattr("album.tasks.ai.run_in_child", lambda run: run)
+    monkeypatch.setattr("album.tasks.ai._totals", lambda run: {"limit": run.item_limit})
+    assert process_pending_photos_batch() == {"limit": PROFILES["raspberry-pi"].batch_size}

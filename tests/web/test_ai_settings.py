@@ -254,6 +254,8 @@ class TestModels:
     def test_a_lost_download_can_be_asked_for_again(self, admin: Client) -> None:
         admin.post(DOWNLOAD, {"name": NAME})
         WeightsDownload.objects.update(updated_at=timezone.now() - timedelta(minutes=11))
+        assert "Waiting for the worker" in text_of(admin.get(MODELS)), "behind a batch, for hours"
+        WeightsDownload.objects.update(state=Status.PROCESSING, updated_at=timezone.now() - timedelta(minutes=11))
         assert f"Download {NAME}" in text_of(admin.get(MODELS))
         admin.post(DOWNLOAD, {"name": NAME})
         assert "Waiting for the worker" in text_of(admin.get(MODELS))
