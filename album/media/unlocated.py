@@ -81,7 +81,8 @@ def copy_video(path: Path, target: Path) -> None:
                 for track in (output, *tracks.values()):
                     track.metadata.clear()
                 for packet in source.demux([stream for stream in (video, sound) if stream is not None]):
-                    if packet.dts is not None:
+                    # Matroska states no decoding time of the first ones; what ends the reading has none at all.
+                    if (packet.pts, packet.dts) != (None, None):
                         packet.stream = tracks[packet.stream.index]
                         output.mux(packet)
         except (FFmpegError, ValueError) as error:

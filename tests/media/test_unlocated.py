@@ -171,6 +171,18 @@ def test_a_video_keeps_pictures_sound_and_turn_and_loses_its_place(tmp_path: Pat
     assert told(target) == told(source)
 
 
+def test_a_copy_of_matroska_keeps_each_frame_and_its_time(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mkv", ["red", "blue"], codec="libx264")
+    copy_video(source, tmp_path / "copy.mp4")
+
+    def times(path: Path) -> list[float]:
+        with av.open(str(path)) as video:
+            return [round(frame.time, 3) for frame in video.decode(video=0)]
+
+    assert times(tmp_path / "copy.mp4") == times(source)
+    assert len(times(source)) == 20
+
+
 def test_a_video_that_fits_into_no_mp4_is_refused_in_words(tmp_path: Path) -> None:
     source = write_video(tmp_path / "v.wmv", ["red"], codec="wmv2")
     with pytest.raises(MediaError, match="MP4"):
