@@ -11,7 +11,7 @@ from django.utils import timezone
 from album.batches.options import StopReason
 from album.models import AIProcessingSettings, BatchRun
 from album.models.media import Kind
-from album.models.processing import VIDEO_DELAY
+from album.models.processing import DELAYS
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """Beat and worker may run on two hosts whose clocks differ a little."""
@@ -30,9 +30,7 @@ def due_moment(row: AIProcessingSettings, kind: Kind, now: datetime) -> datetime
     today = now.astimezone(zone).date()
     at = time(row.schedule_hour, row.schedule_minute)
     for days_back in (0, 1, 2):
-        wall = datetime.combine(today - timedelta(days=days_back), at)
-        if kind == Kind.VIDEO:
-            wall += VIDEO_DELAY
+        wall = datetime.combine(today - timedelta(days=days_back), at) + DELAYS[kind]
         moment = wall.replace(tzinfo=zone).astimezone(timezone.get_fixed_timezone(0))
         if moment <= now:
             return moment

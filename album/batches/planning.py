@@ -19,6 +19,7 @@ from album.inference.hardware import detect_hardware
 from album.inference.profiles import Plan, Profile, StagePlan, choose_profile, plan_stages
 from album.models import AIProcessingSettings, BatchRun, Stage, StageResult, Status
 from album.models.media import Kind
+from album.models.processing import DELAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def options_of(run: BatchRun, profile: Profile, now: datetime) -> BatchOptions:
     begun_at = run.started_at or now
     allowed = [] if row.max_minutes is None else [timedelta(minutes=row.max_minutes)]
     if row.window_end is not None:
-        window_ends_at = next_local(row.window_end, run.scheduled_for)
+        # From the photos' moment on: past the end already, videos would go on until that time of the next day.
+        window_ends_at = next_local(row.window_end, run.scheduled_for - DELAYS[Kind(run.kind)])
         # A night that is caught up in the morning gets the length of the window instead of its end; one that was
         # there in time and waited behind another run does not.
         start = begun_at if run.created_at < window_ends_at else run.scheduled_for

@@ -15,6 +15,8 @@ from album.models.media import Kind, Status
 
 VIDEO_DELAY = timedelta(minutes=30)
 """Videos follow the photos: 02:00 and 02:30 by default."""
+DELAYS = {Kind.PHOTO: timedelta(), Kind.VIDEO: VIDEO_DELAY}
+"""How long after its start a night begins with each kind; its window is counted from the start for both."""
 
 
 class Stage(models.TextChoices):

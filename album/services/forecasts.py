@@ -10,8 +10,8 @@ from django.db.models import Avg
 
 from album.models import AIProcessingSettings, MediaItem, Stage, StageResult, Status
 from album.models.media import Kind
+from album.models.processing import DELAYS
 from album.queries import shown
-from album.services.schedule import video_time
 
 SAMPLE = 200
 
@@ -61,7 +61,7 @@ def _allowed_minutes(kind: Kind, row: AIProcessingSettings) -> float | None:
     allowed = [] if row.max_minutes is None else [float(row.max_minutes)]
     if row.window_end is not None:
         start = time(row.schedule_hour, row.schedule_minute)
-        start = video_time(start) if kind == Kind.VIDEO else start
         length = datetime.combine(date.min, row.window_end) - datetime.combine(date.min, start)
-        allowed.append((length % timedelta(days=1) or timedelta(days=1)) / timedelta(minutes=1))
+        window = length % timedelta(days=1) or timedelta(days=1)
+        allowed.append((window - DELAYS[kind]) / timedelta(minutes=1))
     return min(allowed, default=None)

@@ -15,8 +15,9 @@ from album.batches.nights import due_moment, open_night, runs_to_take_up
 from album.batches.options import next_local
 from album.batches.planning import options_of
 from album.inference.profiles import PROFILES
-from album.models import AIProcessingSettings, BatchRun
+from album.models import AIProcessingSettings, BatchRun, MediaItem, Stage, StageResult, Status
 from album.models.media import Kind
+from album.services.forecasts import forecast_nights
 
 State = BatchRun.State
 
@@ -174,6 +175,25 @@ def test_videos_that_waited_for_the_photos_end_with_the_window_too(schedule) -> 
     profile = PROFILES["raspberry-pi"]
     assert options_of(run, profile, at("2026-11-21T05:30:00")).max_minutes == 30
     assert options_of(run, profile, at("2026-11-21T06:01:00")).max_minutes == -1, "ends at once"
+
+
+def test_a_window_that_ends_before_the_videos_begin_leaves_them_no_time(schedule) -> None:
+    AIProcessingSettings.objects.update(window_end="02:20")
+    run = open_night(Kind.VIDEO, at("2026-11-21T02:30:00"))
+    assert run is not None
+    for begun_at in (at("2026-11-21T02:30:00"), at("2026-11-21T09:17:00")):
+        run.created_at = begun_at
+        assert options_of(run, PROFILES["raspberry-pi"], begun_at).max_minutes == -10, "ends at once"
+
+
+def test_the_forecast_of_videos_knows_how_little_of_the_window_is_theirs(schedule, make_grays) -> None:
+    make_grays(*range(10, 20))
+    MediaItem.objects.update(kind=Kind.VIDEO)
+    done = MediaItem.objects.latest("pk")
+    StageResult.objects.create(item=done, stage=Stage.CAPTION, state=Status.COMPLETED, duration_s=60)
+    for ends_at, per_night in ((time(2, 20), 1), (time(2, 35), 5), (time(2, 0), 20)):
+        schedule.window_end = ends_at
+        assert forecast_nights(Kind.VIDEO, schedule, 20).per_night == per_night
 
 
 @pytest.mark.parametrize(
