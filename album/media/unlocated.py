@@ -76,6 +76,8 @@ def copy_video(path: Path, target: Path) -> None:
         try:
             with av.open(file, "w", format="mp4") as output:
                 tracks = {video.index: output.add_stream_from_template(video)}
+                if video.codec_context.name == "hevc":
+                    tracks[video.index].codec_tag = "hvc1"  # Apple's players refuse FFmpeg's "hev1"
                 if sound is not None:
                     tracks[sound.index] = output.add_stream_from_template(sound)
                 for track in (output, *tracks.values()):

@@ -171,6 +171,15 @@ def test_a_video_keeps_pictures_sound_and_turn_and_loses_its_place(tmp_path: Pat
     assert told(target) == told(source)
 
 
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+def test_a_copy_of_hevc_has_the_tag_that_apples_players_ask_for(tmp_path: Path, container: str) -> None:
+    source = write_video(tmp_path / f"v.{container}", ["red"], codec="libx265")
+    copy_video(source, tmp_path / "copy.mp4")
+    with av.open(str(tmp_path / "copy.mp4")) as video:
+        assert video.streams.video[0].codec_tag == "hvc1"
+        assert sum(1 for _ in video.decode(video=0)) == 10
+
+
 def test_a_copy_of_matroska_keeps_each_frame_and_its_time(tmp_path: Path) -> None:
     source = write_video(tmp_path / "v.mkv", ["red", "blue"], codec="libx264")
     copy_video(source, tmp_path / "copy.mp4")
