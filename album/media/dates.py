@@ -83,10 +83,11 @@ def moments_in_sidecar(tags: Tags, in_file: Iterable[Moment | None] = ()) -> Ite
     A CreateDate corrects only a CreateDate: it is believed before all other dates where it contradicts that of the
     file itself. Else it tells when something was made, which may have been a scan.
     """
+    known = [one for one in in_file if one]
     for name in ("Xmp.exif.DateTimeOriginal", "Xmp.photoshop.DateCreated"):
-        yield from _found(tags.first(name), "sidecar")
-    stated = {one.local.replace(microsecond=0) for one in in_file if one and one.source in _CREATED}
-    for one in _found(tags.first("Xmp.xmp.CreateDate"), "created"):
+        yield from _completed(tags.first(name), "sidecar", known)
+    stated = {one.local.replace(microsecond=0) for one in known if one.source in _CREATED}
+    for one in _completed(tags.first("Xmp.xmp.CreateDate"), "created", known):
         is_correction = stated and one.local.replace(microsecond=0) not in stated
         yield replace(one, source="sidecar") if is_correction else one
 
@@ -184,6 +185,26 @@ def _found(text: str, source: str) -> Iterator[Moment]:
     parsed = parse_moment(text)
     if parsed:
         yield Moment(*parsed, source)
+
+
+def _completed(text: str, source: str, in_file: Iterable[Moment]) -> Iterator[Moment]:
+    """The date in a sidecar; with what the file adds to it where that states the same as far as ``text`` goes."""
+    is_utc = text.endswith("Z")
+    for one in _found(text, source):
+        stated = one.local.isoformat(timespec="seconds")[: len(text)]
+        same = most_trusted(
+            it for it in in_file if any(clock.isoformat().startswith(stated) for clock in _clocks(it, is_utc))
+        )
+        if same is None:
+            yield replace(one, is_utc=is_utc)
+        else:
+            local = same.local.replace(microsecond=one.local.microsecond or same.local.microsecond)
+            yield replace(same if is_utc or one.offset is None else one, local=local, source=source)
+
+
+def _clocks(moment: Moment, is_utc: bool) -> tuple[datetime, ...]:
+    """What a sidecar may repeat of ``moment``: its local time, to which some programs put a Z, or that in UTC."""
+    return (moment.local, moment.local - (moment.offset or timedelta(0))) if is_utc else (moment.local,)
 
 
 def _in_utc(local: datetime, source: str) -> Moment:

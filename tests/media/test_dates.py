@@ -184,6 +184,54 @@ def test_the_create_date_of_a_sidecar(in_file: dict[str, str], winner: str) -> N
     assert found.source == winner
 
 
+@pytest.mark.parametrize("name", ["Xmp.exif.DateTimeOriginal", "Xmp.photoshop.DateCreated"])
+@pytest.mark.parametrize(
+    ("stated", "offset"),
+    [
+        ("2019-06-21T11:04:22", 9),
+        ("2019-06-21T11:04:22.348", 9),
+        ("2019-06-21T11:04:22+09:00", 9),
+        ("2019-06-21T11:04:22+08:00", 8),
+        ("2019-06-21T11:04:22+00:00", 0),
+        ("2019-06-21T11:04:22Z", 9),
+        ("2019-06-21T02:04:22Z", 9),
+        ("2019-06-21T11:04", 9),
+        ("2019-06-21", 9),
+        ("2019-06", 9),
+    ],
+)
+def test_a_sidecar_that_repeats_less_takes_nothing_away(name: str, stated: str, offset: int) -> None:
+    photo = [
+        Moment(datetime(2019, 6, 21, 2, 4, 21), timedelta(0), "gps", is_utc=True),
+        Moment(datetime(2019, 6, 21, 11, 4, 22, 348000), timedelta(hours=9), "original"),
+    ]
+    found = most_trusted([*moments_in_sidecar(Tags({name: stated}), photo), *photo])
+    assert found == Moment(photo[1].local, timedelta(hours=offset), "sidecar")
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("2019-06-21T11:04:23", Moment(datetime(2019, 6, 21, 11, 4, 23), None, "sidecar")),
+        ("2019-06-20", Moment(datetime(2019, 6, 20), None, "sidecar")),
+        ("2019-06-21T00:00:00", Moment(datetime(2019, 6, 21), None, "sidecar")),
+        ("2019-06-21T15:04:22Z", Moment(datetime(2019, 6, 21, 15, 4, 22), timedelta(0), "sidecar", is_utc=True)),
+        ("2019-06-21T02:04:22+00:00", Moment(datetime(2019, 6, 21, 2, 4, 22), timedelta(0), "sidecar")),
+    ],
+)
+def test_a_sidecar_that_states_another_time_is_believed(stated: str, expected: Moment) -> None:
+    photo = [Moment(datetime(2019, 6, 21, 11, 4, 22, 348000), timedelta(hours=9), "original")]
+    sidecar = moments_in_sidecar(Tags({"Xmp.exif.DateTimeOriginal": stated}), photo)
+    assert most_trusted([*sidecar, *photo]) == expected
+
+
+@pytest.mark.parametrize("stated", ["2019-06-21T11:04:22", "2019-06-21T02:04:22Z", "2019-06-21"])
+def test_a_create_date_that_repeats_that_of_the_file_is_no_correction(stated: str) -> None:
+    photo = [Moment(datetime(2019, 6, 21, 11, 4, 22, 348000), timedelta(hours=9), "created")]
+    sidecar = moments_in_sidecar(Tags({"Xmp.xmp.CreateDate": stated}), photo)
+    assert most_trusted([*sidecar, *photo]) == photo[0]
+
+
 def test_a_gps_time_beyond_all_numbers_is_none() -> None:
     clock = {"Exif.GPSInfo.GPSDateStamp": "2024:07:01", "Exif.GPSInfo.GPSTimeStamp": f"1{'0' * 400}/1 0/1 0/1"}
     assert list(moments_in_photo(Tags(clock))) == []

@@ -262,6 +262,30 @@ def test_an_xmp_sidecar_holds_what_its_owner_corrected(tmp_path: Path) -> None:
     assert facts.longitude_deg == pytest.approx(-9.14)
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("2024-07-01T08:15:30", datetime(2024, 7, 1, 8, 15, 30, 250000)),
+        ("2024-07-01T07:15:30Z", datetime(2024, 7, 1, 8, 15, 30, 250000)),
+        ("2024-07-01", datetime(2024, 7, 1, 8, 15, 30, 250000)),
+        ("2024-07-02T07:15:30Z", datetime(2024, 7, 2, 8, 15, 30)),
+    ],
+)
+def test_an_xmp_sidecar_that_says_less_takes_nothing_away(
+    tmp_path: Path, places_folder: Path, stated: str, expected: datetime
+) -> None:
+    details: dict[int, Any] = {
+        BASE.DateTimeOriginal: "2024:07:01 08:15:30",
+        BASE.SubsecTimeOriginal: "25",
+        BASE.OffsetTimeOriginal: "+01:00",
+    }
+    sidecar = tmp_path / "a.jpg.xmp"
+    sidecar.write_bytes(xmp(f'exif:DateTimeOriginal="{stated}"'))
+    path = write_photo(tmp_path / "a.jpg", details=details, gps=LISBON)
+    facts = read(path, sidecars=(sidecar,), places_folder=places_folder)
+    assert (facts.taken_at_local, facts.utc_offset) == (expected, timedelta(hours=1))
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\xff\xfe<", bytes(100)])
 def test_a_sidecar_that_is_none_changes_nothing(tmp_path: Path, content: bytes) -> None:
     path = write_photo(tmp_path / "a.jpg", {BASE.Model: "A camera"})
