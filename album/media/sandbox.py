@@ -38,7 +38,7 @@ CALLS_PER_CHILD = 1000
 """Then a fresh one, as native libraries leak. Measured: a start costs 0.25 s CPU, so 0.25 ms per file, 2026-11."""
 OPEN_FILES = 64
 CPU_GRACE_S = 5
-"""Processor time beyond the time limit, for a parent that is itself stopped and cannot kill."""
+"""Beyond the time limit on every processor: threads are added up. For a parent that is stopped and cannot kill."""
 OOM_SCORE = 800
 """Of 1000, added to the child's own: short of memory, the system ends the decoder and not the album."""
 STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -184,7 +184,7 @@ class Sandbox:
             return None
 
     def _start_child(self) -> _Child:
-        limits = (self.memory_mb, self.file_mb, int(self.timeout_s) + CPU_GRACE_S)
+        limits = (self.memory_mb, self.file_mb, int(self.timeout_s) * (os.cpu_count() or 1) + CPU_GRACE_S)
         child = _Child(limits)
         with self._changed:
             self._children.add(child)
