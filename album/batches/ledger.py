@@ -7,7 +7,7 @@ run's id, and its lease lives. At most one stage row of an item is ``processing`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -82,6 +82,24 @@ def open_ledger(
     StageResult.objects.filter(item__in=pending, state=Status.COMPLETED, stage__in=wanted).filter(
         ~Exists(unfinished)
     ).update(**reset)
+
+
+def drop_stages(options: BatchOptions, stages: Collection[Stage]) -> None:
+    """Forgets what is unfinished in stages that nobody does any more: it would keep its items from completion."""
+    unfinished = Q(state__in=(Status.PENDING, Status.FAILED)) | _abandoned()
+    ids = list(_rows(options, stages).filter(unfinished).values_list("item_id", flat=True).distinct())
+    for chunk in _chunks(ids):
+        with transaction.atomic():
+            locked = list(MediaItem.objects.select_for_update().filter(pk__in=chunk).values_list("pk", flat=True))
+            StageResult.objects.filter(unfinished, item__in=locked, stage__in=stages).delete()
+            rows = StageResult.objects.filter(item=OuterRef("pk"))
+            items = MediaItem.objects.filter(~Exists(rows.filter(state=Status.PROCESSING)), pk__in=locked)
+            is_done = Exists(rows) & ~Exists(rows.exclude(state=Status.COMPLETED))
+            failed = Exists(rows.filter(state=Status.FAILED))
+            items.filter(is_done).update(processing_status=Status.COMPLETED, processed_at=timezone.now())
+            items.exclude(is_done).update(
+                processing_status=Case(When(failed, then=Value(Status.FAILED)), default=Value(Status.PENDING))
+            )
 
 
 def items_to_redo(options: BatchOptions, wanted: dict[Stage, tuple[str, str]]) -> QuerySet[MediaItem]:

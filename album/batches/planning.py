@@ -28,6 +28,8 @@ class Machine:
 
     profile: Profile
     plan: Plan
+    is_by_name: bool = False
+    """Weights were asked for by name, which says nothing about the other stages."""
 
     def works(self, stages: Sequence[Stage] | None) -> list[StageWork]:
         """The stages to run, in order of value. Raises AlbumError when a wanted stage cannot be done here."""
@@ -46,6 +48,11 @@ class Machine:
         """All stages without which an item is not complete, also one whose weights do not fit just now."""
         return [Stage(name) for name in (*(plan.stage for plan in self.plan.stages), *self.plan.postponed)]
 
+    @property
+    def given_up(self) -> list[Stage]:
+        """Stages that this machine cannot do with any installed weights, however much memory is free."""
+        return [] if self.is_by_name else [stage for stage in Stage if stage not in self.needed]
+
     def _work(self, plan: StagePlan) -> StageWork:
         choices = tuple(
             (each.weights, partial(open_analyzer, each, self.profile, settings.MODELS_CACHE_DIR))
@@ -62,7 +69,7 @@ def inspect_machine(only: Sequence[str] | None = None) -> Machine:
     hardware = detect_hardware()
     profile, _ = choose_profile(hardware, settings.AI_PROFILE)
     plan = plan_stages(profile, settings.MODELS_CACHE_DIR, hardware.available_bytes, only)
-    return Machine(profile, plan)
+    return Machine(profile, plan, is_by_name=bool(only))
 
 
 def options_of(run: BatchRun, profile: Profile, now: datetime) -> BatchOptions:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from album.batches.ledger import drop_stages
 from album.batches.options import BatchOptions, Redo
 from album.batches.planning import Machine, forecast, inspect_machine, options_of, with_item_costs
 from album.batches.run import run_batch
@@ -110,6 +111,7 @@ class AnalyzeCommand(BaseCommand):
         if run.pk is not None:
             for reason in machine.plan.reasons:
                 logger.info("batch %s: %s", run.pk, reason, extra={"batch_run": run.pk})
+        drop_stages(bounds, machine.given_up)
         terminal = Terminal(self, machine.plan.reasons if show_progress else None)
         # Only where there is a bar: it would say each line once more, without its fields.
         redirected = logging_redirect_tqdm([logging.getLogger()]) if show_progress else nullcontext()
