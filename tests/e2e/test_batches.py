@@ -14,7 +14,7 @@ from tests.e2e.browser import OpenPage, SignIn, complaints
 from tests.e2e.conftest import RealAlbum
 from tests.faults.installation import MAKE_ROWS
 
-PHOTOS = 600
+PHOTOS = 999
 """More than are done before somebody presses Stop."""
 MAKE_PHOTO = """
     from django.contrib.auth.models import User

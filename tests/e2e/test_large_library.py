@@ -141,6 +141,8 @@ def test_nothing_lies_below_the_bar_of_months(
     for key in ("Home", "ArrowDown", "ArrowDown", "PageDown", "ArrowDown", "PageUp"):
         bar.press(key)
         page.evaluate("() => new Promise((told) => requestAnimationFrame(() => requestAnimationFrame(told)))")
+        page.wait_for_function(IS_FILLED)  # how high a month is shows when its pictures are known
+        page.wait_for_load_state("networkidle")
         months.append(bar.get_attribute("aria-valuetext"))
     assert len(set(months[:5])) == 5, months
     assert months[5] == months[0], "the year before begins where the timeline does"

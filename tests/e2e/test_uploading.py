@@ -115,8 +115,8 @@ def test_an_upload_that_was_interrupted_does_not_go_on_into_another_album(
     with page.expect_request_finished(lambda request: request.url.endswith("/upload/files/")):
         page.set_input_files("input[name=uploads]", str(large))
     page.wait_for_function("Object.keys(localStorage).some((key) => key.startsWith('tus::'))")
-    page.unroute_all()
     page.reload()
+    page.unroute_all()  # not before: it would be tried again at once
     page.get_by_label("Album", exact=True).select_option("Rome")
     page.set_input_files("input[name=uploads]", str(large))
 

@@ -35,6 +35,14 @@ BEAT = (
     "info",
     "--pidfile=",
 )
+ALL_AT_ONCE = """
+    from album.models import AIProcessingSettings
+    from album.tasks import process_pending_photos_batch
+    AIProcessingSettings.load()
+    AIProcessingSettings.objects.update(batch_size=10_000)
+    process_pending_photos_batch.delay()
+"""
+"""A batch by hand is as long as a night, which the profile limits."""
 
 
 def call(installation: Installation, task: str, *arguments: int) -> dict[str, object]:
@@ -170,7 +178,7 @@ def test_flushed_redis_loses_no_night(installation, redis) -> None:
 def test_the_batch_ends_when_its_worker_is_killed_and_gives_its_items_back(installation) -> None:
     installation.make_rows(3000)
     worker = installation.start(*WORKER)
-    installation.python("from album.tasks import process_pending_photos_batch as t; t.delay()")
+    installation.python(ALL_AT_ONCE)
     wait_until(lambda: bool(batch_of(worker)), 30, "batch started")
     (batch,) = batch_of(worker)
     wait_until(lambda: installation.statuses().get("completed", 0) > 0, 30, "batch under way")
@@ -187,7 +195,7 @@ def test_the_batch_ends_when_its_worker_is_killed_and_gives_its_items_back(insta
 def test_a_stopping_worker_ends_its_batch_at_an_item(installation) -> None:
     installation.make_rows(3000)
     worker = installation.start(*WORKER)
-    installation.python("from album.tasks import process_pending_photos_batch as t; t.delay()")
+    installation.python(ALL_AT_ONCE)
     wait_until(lambda: installation.statuses().get("completed", 0) > 0, 40, "batch under way")
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
@@ -199,7 +207,7 @@ def test_a_stopping_worker_ends_its_batch_at_an_item(installation) -> None:
 def test_a_batch_killed_for_its_memory_is_started_again(installation) -> None:
     installation.make_rows(1500)
     worker = installation.start(*WORKER)
-    installation.python("from album.tasks import process_pending_photos_batch as t; t.delay()")
+    installation.python(ALL_AT_ONCE)
     wait_until(lambda: installation.statuses().get("completed", 0) > 0, 40, "batch under way")
     (batch,) = batch_of(worker)
     batch.kill()

@@ -21,6 +21,9 @@ export class Scrubber {
     grid.element.after(this.bar);
     this.bar.addEventListener("pointerdown", (event) => this.drag(event));
     this.bar.addEventListener("keydown", (event) => this.on_key(event));
+    for (const name of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      addEventListener(name, (event) => { if (event.target !== this.bar || name === "pointerdown") this.went = null; }, { passive: true });
+    }
   }
 
   /** Writes the years beside the bar, where their pictures begin. */
@@ -64,9 +67,9 @@ export class Scrubber {
     this.bar.setAttribute("aria-valuetext", words);
   }
 
-  /** The place of the section at the top of the window. */
+  /** The place of the section at the top of the window, or of the one that was gone to: heights settle only there. */
   place() {
-    const seen = this.grid.first_seen()?.section;
+    const seen = this.went ?? this.grid.first_seen()?.section;
     const known = seen ? this.grid.sections.indexOf(seen) : 0;
     return Math.max(0, known);
   }
@@ -74,6 +77,8 @@ export class Scrubber {
   go(place) {
     const section = this.grid.sections[Math.min(this.grid.sections.length - 1, Math.max(0, place))];
     scrollTo({ top: this.grid.top_of(section) - this.grid.covered() + 1, behavior: "instant" }); // none of the one before
+    this.went = section;
+    this.follow();
   }
 
   on_key(event) {
