@@ -123,10 +123,12 @@ def test_appliance_is_small_at_rest(album: Album) -> None:
 
 def test_nothing_is_written_while_idle(album: Album) -> None:
     time.sleep(SETTLING_S)
-    album.machine.out("rm -f /run/mark; touch /run/mark")
-    written = album.machine.sectors_written()
-
-    time.sleep(IDLE_WINDOW_S)
+    for _minute in range(2):  # into one of them may fall what beat writes down once an hour: that a chore has run
+        album.machine.out("rm -f /run/mark; touch /run/mark")
+        written = album.machine.sectors_written()
+        time.sleep(IDLE_WINDOW_S)
+        if album.machine.sectors_written() == written:
+            break
 
     assert album.machine.sectors_written() == written
     newer = album.machine.out(
