@@ -32,6 +32,12 @@ class DayInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
+def _remember_what_was_shown(form: forms.BaseForm) -> None:
+    """Only what is changed then counts as changed: a form of yesterday undoes nothing."""
+    for field in form.fields.values():
+        field.show_hidden_initial = True
+
+
 class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name and place of an album; of an automatic one its rule as well."""
 
@@ -62,8 +68,7 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
             (value, words) for value, words in ORDER_WORDS.items() if not (is_automatic and value == "by hand")
         ]
         order.required = False
-        for field in self.fields.values():
-            field.show_hidden_initial = True  # so that only what was changed is stored
+        _remember_what_was_shown(self)
 
     def clean_order(self) -> str:
         order: str = self.cleaned_data.get("order") or self.instance.order
@@ -107,8 +112,7 @@ class RuleForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.show_hidden_initial = True  # so that a form of yesterday undoes nothing
+        _remember_what_was_shown(self)
         for name in ("tags", "people", *EXACT_COLUMNS):
             self.fields[name].widget.attrs |= {"list": f"known-{name}", "autocomplete": "off"}
 

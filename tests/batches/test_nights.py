@@ -146,11 +146,17 @@ def test_waiting_in_the_queue_uses_up_no_restarts(schedule) -> None:
     assert run.restarts == 0
 
 
-def test_a_night_taken_up_again_has_only_the_rest_of_its_window(schedule) -> None:
-    AIProcessingSettings.objects.update(window_end="06:00")
-    run = open_night(Kind.PHOTO, at("2026-11-21T02:00:01"))
+def night_until(window_end: str, kind: Kind, moment: str) -> BatchRun:
+    """The run of a night that ends at ``window_end``, asked for at ``moment``."""
+    AIProcessingSettings.objects.update(window_end=window_end)
+    run = open_night(kind, at(moment))
     assert run is not None
-    run.created_at = at("2026-11-21T02:00:01")
+    run.created_at = at(moment)
+    return run
+
+
+def test_a_night_taken_up_again_has_only_the_rest_of_its_window(schedule) -> None:
+    run = night_until("06:00", Kind.PHOTO, "2026-11-21T02:00:01")
     profile = PROFILES["raspberry-pi"]
     assert options_of(run, profile, at("2026-11-21T02:00:00")).max_minutes == 240
     run.started_at = at("2026-11-21T02:00:00")
@@ -159,28 +165,20 @@ def test_a_night_taken_up_again_has_only_the_rest_of_its_window(schedule) -> Non
 
 
 def test_a_night_caught_up_in_the_morning_gets_the_length_of_its_window(schedule) -> None:
-    AIProcessingSettings.objects.update(window_end="06:00")
-    run = open_night(Kind.PHOTO, at("2026-11-21T09:17:00"))
-    assert run is not None
-    run.created_at = at("2026-11-21T09:17:00")
+    run = night_until("06:00", Kind.PHOTO, "2026-11-21T09:17:00")
     options = options_of(run, PROFILES["raspberry-pi"], at("2026-11-21T09:17:00"))
     assert (options.max_minutes, options.limit) == (240, 20)
 
 
 def test_videos_that_waited_for_the_photos_end_with_the_window_too(schedule) -> None:
-    AIProcessingSettings.objects.update(window_end="06:00")
-    run = open_night(Kind.VIDEO, at("2026-11-21T02:45:00"))
-    assert run is not None
-    run.created_at = at("2026-11-21T02:45:00")
+    run = night_until("06:00", Kind.VIDEO, "2026-11-21T02:45:00")
     profile = PROFILES["raspberry-pi"]
     assert options_of(run, profile, at("2026-11-21T05:30:00")).max_minutes == 30
     assert options_of(run, profile, at("2026-11-21T06:01:00")).max_minutes == -1, "ends at once"
 
 
 def test_a_window_that_ends_before_the_videos_begin_leaves_them_no_time(schedule) -> None:
-    AIProcessingSettings.objects.update(window_end="02:20")
-    run = open_night(Kind.VIDEO, at("2026-11-21T02:30:00"))
-    assert run is not None
+    run = night_until("02:20", Kind.VIDEO, "2026-11-21T02:30:00")
     for begun_at in (at("2026-11-21T02:30:00"), at("2026-11-21T09:17:00")):
         run.created_at = begun_at
         assert options_of(run, PROFILES["raspberry-pi"], begun_at).max_minutes == -10, "ends at once"

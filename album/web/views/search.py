@@ -24,10 +24,9 @@ from album.web.album_grid import FIRST_ROWS
 from album.web.requests import MemberRequest
 from album.web.rows import Grid, grid_answer, grid_row, read_limit
 
+DATE_HINT = gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17.")
 VALUE_HINTS: dict[str, str | Promise] = {
-    "before": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
-    "after": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
-    "on": gettext_lazy("Write a date like 2020, 2020-05 or 2020-05-17."),
+    **dict.fromkeys(("before", "after", "on"), DATE_HINT),
     "year": gettext_lazy("Write a year like 2020, or 2018-2020."),
     "rating": gettext_lazy("Write stars like 4, >=4 or <3."),
     "kind": ", ".join(KINDS),
